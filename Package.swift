@@ -1,0 +1,143 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// MARK: Settings every target shares
+
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+]
+let houseTests: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Links the Swift runtime into a program. The other targets are compiled once for tests and programs
+/// alike, so what static Foundation needs beyond its own archives is named here.
+let staticRuntime = [
+    "-static-stdlib", "-lCoreFoundation", "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections",
+    "-lFoundationEssentials", "-lstdc++", "-ldl", "-lm",
+]
+
+// MARK: What we take from others (reasons in README.md)
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
+
+// MARK: Floors
+
+/// A library target with the house settings.
+func room(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: house)
+}
+
+/// The test target that mirrors a room.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)Tests",
+        swiftSettings: houseTests)
+}
+
+let floor0: [Target] = [
+    room("Multiformats", [nioCore]),
+    .systemLibrary(
+        name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .target(name: "CPlatform", path: "Sources/CPlatform"),
+]
+let floor1: [Target] = [
+    room("SansIO", ["Multiformats"]),
+    room("PeerCrypto", path: "Sources/Crypto", ["Multiformats", "CSodium", nioCore, crypto, cryptoExtras]),
+    room("Storage", ["Multiformats", "PeerCrypto", "CPlatform", nioCore, grdb]),
+]
+let floor2: [Target] = [
+    room("Transport", ["SansIO", "Multiformats", "PeerCrypto", nioCore, nioPosix, logging]),
+    room("BlockExchange", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
+    room("MerkleDAG", ["Multiformats", "PeerCrypto", "CPlatform", nioCore]),
+]
+let floor3: [Target] = [
+    room(
+        "PeerNode",
+        [
+            "SansIO", "Multiformats", "PeerCrypto", "Storage", "Transport", "BlockExchange", "MerkleDAG",
+            nioCore, nioPosix, logging, toml,
+        ])
+]
+let floor4: [Target] = [
+    room(
+        "HTTPAPI",
+        [
+            "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage", "Transport", "BlockExchange",
+            nioCore, nioPosix, hummingbird, httpTypes, logging,
+        ])
+]
+let floor5: [Target] = [
+    .executableTarget(
+        name: "peernode",
+        dependencies: [
+            "HTTPAPI", "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage",
+            argumentParser, nioCore, nioPosix, logging, grdb,
+        ],
+        path: "Sources/CLI", swiftSettings: house,
+        // The Swift runtime goes into the program, so that it runs where Swift is not installed.
+        linkerSettings: [.unsafeFlags(staticRuntime, .when(platforms: [.linux]))]),
+    .executableTarget(
+        name: "testnet", dependencies: ["Multiformats", "PeerCrypto", argumentParser],
+        path: "testnet", exclude: ["README.md"], swiftSettings: house),
+]
+
+let testTargets: [Target] = [
+    .target(name: "TestSupport", dependencies: [nioCore], path: "Tests/TestSupport", swiftSettings: houseTests),
+    tests("Multiformats", ["Multiformats", nioCore]),
+    tests("SansIO", ["SansIO"]),
+    tests("Crypto", ["PeerCrypto", "Multiformats", nioCore, crypto]),
+    tests("Storage", ["Storage", "PeerCrypto", "Multiformats", nioCore, grdb]),
+    tests("MerkleDAG", ["MerkleDAG", "PeerCrypto", "Multiformats", nioCore]),
+    tests(
+        "Transport", ["Transport", "SansIO", "PeerCrypto", "Multiformats", nioCore, nioPosix, nioEmbedded, logging]),
+    tests("BlockExchange", ["BlockExchange", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
+    tests(
+        "PeerNode",
+        [
+            "PeerNode", "Storage", "Transport", "BlockExchange", "MerkleDAG", "SansIO", "PeerCrypto", "Multiformats",
+            nioCore, nioPosix, logging,
+        ]),
+    tests("HTTPAPI", ["HTTPAPI", "PeerNode", "MerkleDAG", "PeerCrypto", "Multiformats", nioCore, nioPosix, logging]),
+    tests("CLI", ["Multiformats"]),
+    tests("Tidy", []),
+]
+
+let package = Package(
+    name: "coliving-peer-node",
+    products: [
+        .executable(name: "peernode", targets: ["peernode"]),
+        .executable(name: "testnet", targets: ["testnet"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + testTargets
+)

@@ -1,0 +1,73 @@
+package import NIOCore
+
+/// Appends protobuf fields in the order they are given, so that signed and content-addressed messages
+/// have exactly the bytes that their definition says.
+///
+/// It writes what it is told: a caller that must omit default values does so itself.
+package struct ProtobufWriter: Sendable {
+    package private(set) var buffer: ByteBuffer
+
+    package init(capacity: Int = 0) {
+        buffer = ByteBuffer()
+        if capacity > 0 { buffer.reserveCapacity(capacity) }
+    }
+
+    /// The bytes written so far as an array.
+    package var bytes: [UInt8] { Array(buffer.readableBytesView) }
+
+    package mutating func varint(_ field: Int, _ value: UInt64) {
+        buffer.writeVarint(UInt64(field) << 3)
+        buffer.writeVarint(value)
+    }
+
+    /// A 32-bit signed field: negative numbers are written as ten bytes, as protobuf does.
+    package mutating func int32(_ field: Int, _ value: Int32) {
+        varint(field, UInt64(bitPattern: Int64(value)))
+    }
+
+    package mutating func bool(_ field: Int, _ value: Bool) { varint(field, value ? 1 : 0) }
+
+    package mutating func fixed64(_ field: Int, _ value: UInt64) {
+        buffer.writeVarint(UInt64(field) << 3 | 1)
+        buffer.writeInteger(value, endianness: .little)
+    }
+
+    package mutating func fixed32(_ field: Int, _ value: UInt32) {
+        buffer.writeVarint(UInt64(field) << 3 | 5)
+        buffer.writeInteger(value, endianness: .little)
+    }
+
+    /// The tag and length of a `bytes` field whose content the caller sends separately.
+    package mutating func bytesHeader(_ field: Int, length: Int) {
+        buffer.writeVarint(UInt64(field) << 3 | 2)
+        buffer.writeVarint(UInt64(length))
+    }
+
+    package mutating func bytes(_ field: Int, _ value: [UInt8]) {
+        bytesHeader(field, length: value.count)
+        buffer.writeBytes(value)
+    }
+
+    package mutating func bytes(_ field: Int, _ value: ByteBuffer) {
+        bytesHeader(field, length: value.readableBytes)
+        buffer.writeImmutableBuffer(value)
+    }
+
+    package mutating func string(_ field: Int, _ value: String) {
+        bytesHeader(field, length: value.utf8.count)
+        buffer.writeString(value)
+    }
+
+    /// A CID as a `bytes` field, without an array in between.
+    package mutating func cid(_ field: Int, _ cid: CID) {
+        bytesHeader(field, length: cid.byteCount)
+        buffer.writeCID(cid)
+    }
+
+    /// A nested message, written by `body`.
+    package mutating func message(_ field: Int, _ body: (inout ProtobufWriter) -> Void) {
+        var inner = ProtobufWriter()
+        body(&inner)
+        bytes(field, inner.buffer)
+    }
+}
