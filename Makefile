@@ -1,0 +1,64 @@
+# One build serves everything: release mode, tests included. Nothing is built twice.
+# Only the fuzzers, which need instrumented code, have a folder of their own.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+MAKEFLAGS += --no-print-directory
+
+BUILD := swift build -c release --build-tests
+BIN := .build/release
+SWIFT_TEST := swift test -c release --skip-build --disable-xctest
+
+# Knobs: make fuzz SECONDS=60 TARGET=yamux; make kill-loop KILLS=500; make test FILTER=Yamux
+SECONDS ?= 60
+TARGET ?=
+KILLS ?= 10000
+FILTER ?=
+
+.PHONY: help setup build release demo test check lint format bench fuzz interop kill-loop clean
+
+help: ## What can be made
+	@echo "peernode: make TARGET"
+	sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## Installs what is missing (system libraries; asks for root only then)
+	@scripts/setup
+
+build: setup ## Builds everything, tests included, in release mode
+	@$(BUILD)
+
+release: build ## The program, at .build/release/peernode
+	@scripts/check-binary $(BIN)/peernode
+
+demo: build ## Three nodes on this machine share real files; compares every byte
+	@$(BIN)/testnet demo
+
+test: build ## All tests
+	@scripts/test $(if $(FILTER),--filter '$(FILTER)')
+
+check: build lint ## Format, warnings, house rules, declared imports, the program's libraries
+	@scripts/check
+
+lint: ## Only the format check
+	@scripts/lint
+
+format: ## Rewrites the sources in the house format
+	@swift format format --in-place --recursive --parallel Package.swift Sources Tests Fuzz testnet $(wildcard Benchmarks)
+
+bench: build ## Measures, each figure beside its limit from the same run
+	@BENCH=1 $(BUILD)
+	$(BIN)/benchmarks
+
+fuzz: setup ## libFuzzer on every target, or on TARGET, for SECONDS each
+	@scripts/fuzz "$(SECONDS)" "$(TARGET)"
+
+interop: build ## A foreign implementation and ours, in both directions
+	@interop/run
+
+kill-loop: build ## Kills a node KILLS times at random moments and checks that nothing is lost
+	@KILLS=$(KILLS) $(SWIFT_TEST) --filter KillLoop
+
+clean: ## Removes what was built
+	@rm -rf .build .build-fuzz .venv
