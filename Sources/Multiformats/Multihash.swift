@@ -29,8 +29,8 @@ package struct HashCode: RawRepresentable, Hashable, Sendable {
 
 /// A hash that says which function made it: `varint(code) || varint(length) || digest`.
 ///
-/// A digest of 32 bytes, the usual case, is kept inline as four words, so that comparing and hashing
-/// cost a few instructions and copying allocates nothing.
+/// A digest of 32 bytes, the usual case, is kept inline as four words, and so is an inlined Ed25519 key
+/// (the usual PeerID), so that comparing and hashing cost a few instructions and copying allocates nothing.
 /// Source: https://github.com/multiformats/multihash
 package struct Multihash: Hashable, Sendable {
     /// The longest digest that is read, in bytes.
@@ -41,21 +41,27 @@ package struct Multihash: Hashable, Sendable {
     @usableFromInline let word1: UInt64
     @usableFromInline let word2: UInt64
     @usableFromInline let word3: UInt64
-    /// The digest when it is not 32 bytes long.
+    /// The digest when it is neither 32 bytes long nor (under identity) an Ed25519 key.
     @usableFromInline let other: [UInt8]?
+
+    /// What stands before the 32 bytes of an Ed25519 key in its protobuf form.
+    private static let keyPrefix: [UInt8] = [0x08, 0x01, 0x12, 0x20]
 
     /// A multihash of `digest`, whose length must be at most `maximumDigestLength`.
     package init(code: HashCode, digest: [UInt8]) {
         precondition(digest.count <= Multihash.maximumDigestLength, "digest too long")
         self.code = code
-        guard digest.count == 32 else {
+        // Identity has words only for keys, all others only for 32 bytes: the code tells which.
+        let isKey = code == .identity && digest.count == 36 && digest.starts(with: Multihash.keyPrefix)
+        guard isKey || digest.count == 32 && code != .identity else {
             (word0, word1, word2, word3) = (0, 0, 0, 0)
             other = digest
             return
         }
-        func word(_ start: Int) -> UInt64 {
+        let start = isKey ? 4 : 0
+        func word(_ offset: Int) -> UInt64 {
             var value: UInt64 = 0
-            for index in start..<start + 8 { value = value << 8 | UInt64(digest[index]) }
+            for index in start + offset..<start + offset + 8 { value = value << 8 | UInt64(digest[index]) }
             return value
         }
         (word0, word1, word2, word3) = (word(0), word(8), word(16), word(24))
@@ -93,23 +99,37 @@ package struct Multihash: Hashable, Sendable {
     }
 
     /// The digest's length in bytes.
-    @inlinable package var digestLength: Int { other?.count ?? 32 }
+    @inlinable package var digestLength: Int { other?.count ?? (code == .identity ? 36 : 32) }
 
     /// The digest alone.
     package var digest: [UInt8] {
         if let other { return other }
         var result: [UInt8] = []
-        result.reserveCapacity(32)
-        for word in [word0, word1, word2, word3] {
-            for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
-        }
+        result.reserveCapacity(36)
+        appendDigest(to: &result)
         return result
     }
 
-    /// The digest's first 32 bytes as big-endian words, when it is 32 bytes long.
+    private func appendDigest(to bytes: inout [UInt8]) {
+        if let other {
+            bytes += other
+            return
+        }
+        if code == .identity { bytes += Multihash.keyPrefix }
+        append(word0, to: &bytes)
+        append(word1, to: &bytes)
+        append(word2, to: &bytes)
+        append(word3, to: &bytes)
+    }
+
+    private func append(_ word: UInt64, to bytes: inout [UInt8]) {
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+    }
+
+    /// The digest as big-endian words, when it is a hash of 32 bytes.
     @inlinable
     package var words: (UInt64, UInt64, UInt64, UInt64)? {
-        other == nil ? (word0, word1, word2, word3) : nil
+        other == nil && code != .identity ? (word0, word1, word2, word3) : nil
     }
 
     /// The binary form.
@@ -124,7 +144,7 @@ package struct Multihash: Hashable, Sendable {
     package func append(to bytes: inout [UInt8]) {
         Varint.append(code.rawValue, to: &bytes)
         Varint.append(UInt64(digestLength), to: &bytes)
-        bytes.append(contentsOf: digest)
+        appendDigest(to: &bytes)
     }
 
     @inlinable
@@ -135,7 +155,17 @@ package struct Multihash: Hashable, Sendable {
 
     @inlinable
     package func hash(into hasher: inout Hasher) {
-        if let other { hasher.combine(other) } else { hasher.combine(word0); hasher.combine(word1) }
+        // All of it: peers choose the digests they ask for and could make many that differ only in what
+        // is left out, to slow every table down.
+        hasher.combine(code.rawValue)
+        if let other {
+            hasher.combine(other)
+        } else {
+            hasher.combine(word0)
+            hasher.combine(word1)
+            hasher.combine(word2)
+            hasher.combine(word3)
+        }
     }
 }
 
@@ -146,8 +176,8 @@ extension ByteBuffer {
         writeVarint(UInt64(multihash.digestLength))
         if let words = multihash.words {
             writeMultipleIntegers(words.0, words.1, words.2, words.3)
-        } else if let other = multihash.other {
-            writeBytes(other)
+        } else {
+            writeBytes(multihash.digest)
         }
     }
 }

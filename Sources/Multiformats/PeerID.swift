@@ -59,6 +59,9 @@ extension PeerID: CustomStringConvertible, Codable {
 extension PeerID: Comparable {
     /// Orders by the binary form, so that sorted lists are the same on every machine.
     package static func < (left: PeerID, right: PeerID) -> Bool {
-        left.bytes.lexicographicallyPrecedes(right.bytes)
+        let (a, b) = (left.multihash, right.multihash)
+        if a.code != b.code { return a.code.rawValue < b.code.rawValue }
+        if a.digestLength != b.digestLength { return a.digestLength < b.digestLength }
+        return a.digest.lexicographicallyPrecedes(b.digest)
     }
 }

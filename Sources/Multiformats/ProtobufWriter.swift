@@ -64,10 +64,24 @@ package struct ProtobufWriter: Sendable {
         buffer.writeCID(cid)
     }
 
-    /// A nested message, written by `body`.
+    /// A nested message, written by `body` straight into the buffer.
+    ///
+    /// One byte is kept for the length; only a message of 128 bytes or more is moved up to make room.
     package mutating func message(_ field: Int, _ body: (inout ProtobufWriter) -> Void) {
-        var inner = ProtobufWriter()
-        body(&inner)
-        bytes(field, inner.buffer)
+        buffer.writeVarint(UInt64(field) << 3 | 2)
+        let start = buffer.writerIndex
+        buffer.writeInteger(UInt8(0))
+        body(&self)
+        let length = buffer.writerIndex - start - 1
+        let extra = Varint.length(of: UInt64(length)) - 1
+        if extra > 0 {
+            buffer.writeRepeatingByte(0, count: extra)
+            do {
+                try buffer.copyBytes(at: start + 1, to: start + 1 + extra, length: length)
+            } catch {
+                preconditionFailure("the bytes were just written: \(error)")
+            }
+        }
+        buffer.setBytes(Varint.bytes(UInt64(length)), at: start)
     }
 }
