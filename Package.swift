@@ -123,12 +123,24 @@ let testTargets: [Target] = [
     tests("Tidy", []),
 ]
 
+// What strangers' bytes reach, wrapped for fuzzers. The targets are always here, so that the tests replay the
+// kept corpus; the driver that libFuzzer calls is added with FUZZ=1 (`make fuzz`).
+var fuzzTargets: [Target] = [
+    room("FuzzTargets", path: "Fuzz/Targets", ["Multiformats", nioCore]),
+    tests("FuzzReplay", ["FuzzTargets", "SansIO"]),
+]
+var products: [Product] = [
+    .executable(name: "peernode", targets: ["peernode"]),
+    .executable(name: "testnet", targets: ["testnet"]),
+]
+if Context.environment["FUZZ"] == "1" {
+    fuzzTargets.append(room("FuzzDriver", path: "Fuzz/Driver", ["FuzzTargets"]))
+    products.append(.library(name: "FuzzDriver", type: .static, targets: ["FuzzDriver"]))
+}
+
 let package = Package(
     name: "coliving-peer-node",
-    products: [
-        .executable(name: "peernode", targets: ["peernode"]),
-        .executable(name: "testnet", targets: ["testnet"]),
-    ],
+    products: products,
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
@@ -139,5 +151,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
-    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + testTargets
+    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + testTargets + fuzzTargets
 )
