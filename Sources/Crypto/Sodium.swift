@@ -74,15 +74,16 @@ package enum Sodium {
 
     // MARK: XSalsa20
 
-    /// XORs `length` bytes in place with the stream from 64-byte block `block` on.
+    /// XORs `length` bytes with the stream from 64-byte block `block` on; the two regions may be the same.
     static func xorXSalsa20(
-        _ bytes: UnsafeMutableRawPointer, length: Int, nonce: [UInt8], block: UInt64, key: SecretBytes
+        _ input: UnsafeRawPointer, to output: UnsafeMutableRawPointer, length: Int, nonce: [UInt8], block: UInt64,
+        key: SecretBytes
     ) {
         precondition(nonce.count == 24 && key.count == 32)
-        let pointer = unsafe bytes.assumingMemoryBound(to: UInt8.self)
         unsafe key.withPointer { key in
             _ = unsafe crypto_stream_xsalsa20_xor_ic(
-                pointer, pointer, UInt64(length), nonce, block, key)
+                output.assumingMemoryBound(to: UInt8.self), input.assumingMemoryBound(to: UInt8.self), UInt64(length),
+                nonce, block, key)
         }
     }
 
