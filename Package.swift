@@ -97,9 +97,10 @@ let floor5: [Target] = [
         path: "Sources/CLI", swiftSettings: house,
         // The Swift runtime goes into the program, so that it runs where Swift is not installed.
         linkerSettings: [.unsafeFlags(staticRuntime, .when(platforms: [.linux]))]),
+    room("Swarm", path: "testnet/Swarm", ["Multiformats", "PeerCrypto"]),
     .executableTarget(
-        name: "testnet", dependencies: ["Multiformats", "PeerCrypto", argumentParser],
-        path: "testnet", exclude: ["README.md"], swiftSettings: house),
+        name: "testnet", dependencies: ["Swarm", "Multiformats", "PeerCrypto", "SansIO", argumentParser],
+        path: "testnet", exclude: ["README.md", "Swarm"], swiftSettings: house),
 ]
 
 let testTargets: [Target] = [
@@ -138,6 +139,19 @@ if Context.environment["FUZZ"] == "1" {
     products.append(.library(name: "FuzzDriver", type: .static, targets: ["FuzzDriver"]))
 }
 
+/// `make bench` asks for these; nobody else pays for them.
+let benchmarks: [Target] =
+    Context.environment["BENCH"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "benchmarks",
+            dependencies: [
+                "Swarm", "PeerNode", "Transport", "PeerCrypto", "SansIO", "Multiformats", nioCore, nioPosix, logging,
+            ],
+            path: "Benchmarks", swiftSettings: house)
+    ]
+
 let package = Package(
     name: "coliving-peer-node",
     products: products,
@@ -151,5 +165,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
-    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + testTargets + fuzzTargets
+    targets: floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + benchmarks + testTargets + fuzzTargets
 )

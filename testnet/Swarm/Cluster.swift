@@ -1,0 +1,141 @@
+import Foundation
+import Multiformats
+package import PeerCrypto
+
+/// The nodes of one testnet: real processes with repos in one folder, owned by this process.
+package final class Cluster {
+    /// A folder per user, so that `testnet down` needs no argument.
+    package static let defaultFolder = FileManager.default.temporaryDirectory
+        .appendingPathComponent("coliving-testnet-\(getuid())").path
+
+    package let folder: String
+    package private(set) var processes: [NodeProcess] = []
+
+    package var nodes: [ClusterState.Node] { processes.map(\.state) }
+
+    private init(folder: String) { self.folder = folder }
+
+    /// Starts `count` nodes and returns when every one can serve.
+    package static func start(count: Int, seed: UInt64, folder: String) async throws -> Cluster {
+        if let running = try? ClusterState.load(from: folder), kill(running.owner, 0) == 0, running.owner != getpid() {
+            throw Failure("A testnet already runs in \(folder): end it with `testnet down`, or use another --dir.")
+        }
+        (try? ClusterState.load(from: folder))?.endEverything(in: folder)
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let cluster = Cluster(folder: folder)
+        do {
+            // All at once, then wait: start-up is mostly waiting for the others' turn on the processor.
+            for index in 0..<count {
+                cluster.processes.append(try NodeProcess(index: index, seed: seed, folder: folder))
+                try cluster.save()
+            }
+            for process in cluster.processes { try process.waitUntilReady() }
+            try cluster.save()
+        } catch {
+            cluster.stop()
+            throw error
+        }
+        return cluster
+    }
+
+    /// Connects the nodes as `topology` says.
+    package func connect(_ topology: Topology) async throws {
+        for link in topology.links(processes.count) {
+            guard let address = nodes[link.to].addresses.first else { continue }
+            _ = try Program.output(["--repo", nodes[link.from].repo, "swarm", "connect", address])
+        }
+    }
+
+    /// Ends all nodes and removes the folder.
+    package func stop() {
+        for process in processes { process.terminate() }
+        for process in processes { process.waitUntilGone() }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    private func save() throws { try ClusterState(owner: getpid(), nodes: nodes).save(to: folder) }
+}
+
+/// One `peernode run` and what it said when it was ready.
+package final class NodeProcess {
+    private struct Ready: Decodable {
+        let peer_id: String
+        let addresses: [String]
+        let api: String
+    }
+
+    package let index: Int
+    package let repo: String
+    private let process: Process
+    private let output: FileHandle
+    private var ready: Ready?
+
+    package var state: ClusterState.Node {
+        ClusterState.Node(
+            index: index, repo: repo, pid: process.processIdentifier, peerID: ready?.peer_id ?? "",
+            addresses: ready?.addresses ?? [], api: ready?.api ?? "")
+    }
+
+    /// Creates the repo with the identity that `seed` and `index` give, and starts the node on loopback.
+    package init(index: Int, seed: UInt64, folder: String) throws {
+        self.index = index
+        repo = folder + "/node\(index)"
+        let keyFile = repo + "/identity.pem"
+        if !FileManager.default.fileExists(atPath: keyFile) {
+            try FileManager.default.createDirectory(
+                atPath: repo, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try Cluster.identity(seed: seed, index: index).save(to: keyFile)
+            _ = try Program.output(["--repo", repo, "init", "--if-needed", "--network", "testnet"])
+        }
+        process = try Program.make([
+            "--repo", repo, "run", "--json", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0",
+        ])
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        let log = repo + "/node.log"
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
+        process.standardError = FileHandle(forWritingAtPath: log)
+        output = pipe.fileHandleForReading
+        try process.run()
+    }
+
+    /// Waits for the line that says the node can serve.
+    package func waitUntilReady() throws {
+        var line = Data()
+        while !line.contains(UInt8(ascii: "\n")) {
+            let more = output.availableData
+            guard !more.isEmpty else {
+                let log = (try? String(contentsOfFile: repo + "/node.log", encoding: .utf8)) ?? ""
+                throw Failure("Node \(index) ended before it was ready: \(log.suffix(400))")
+            }
+            line.append(more)
+        }
+        ready = try JSONDecoder().decode(Ready.self, from: line.prefix { $0 != UInt8(ascii: "\n") })
+    }
+
+    package func terminate() { if process.isRunning { process.terminate() } }
+
+    /// Ends the node as a power cut would.
+    package func killAtOnce() {
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    /// Waits for the end, and makes sure of it after ten seconds.
+    package func waitUntilGone() {
+        for _ in 0..<1_000 where process.isRunning { usleep(10_000) }
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+    }
+
+    package var isRunning: Bool { process.isRunning }
+}
+
+extension Cluster {
+    /// The key of node `index`: the same for the same seed on every machine.
+    package static func identity(seed: UInt64, index: Int) -> KeyPair {
+        let digest = ContentHash.sha256(Array("coliving testnet \(seed) node \(index)".utf8))
+        return KeyPair(seed: digest.digest)
+    }
+}
