@@ -107,7 +107,7 @@ let testTargets: [Target] = [
     .target(name: "TestSupport", dependencies: [nioCore], path: "Tests/TestSupport", swiftSettings: houseTests),
     tests("Multiformats", ["Multiformats", nioCore]),
     tests("SansIO", ["SansIO"]),
-    tests("Crypto", ["PeerCrypto", "Multiformats", nioCore, crypto]),
+    tests("Crypto", ["PeerCrypto", "Multiformats", nioCore, crypto, cryptoExtras]),
     tests("Storage", ["Storage", "PeerCrypto", "Multiformats", nioCore, grdb]),
     tests("MerkleDAG", ["MerkleDAG", "PeerCrypto", "Multiformats", nioCore]),
     tests(
