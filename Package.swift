@@ -35,6 +35,8 @@ let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swi
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+/// The C interface below GRDB, for the few statements that run once a block.
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -64,7 +66,7 @@ let floor0: [Target] = [
 let floor1: [Target] = [
     room("SansIO", ["Multiformats"]),
     room("PeerCrypto", path: "Sources/Crypto", ["Multiformats", "CSodium", nioCore, crypto, cryptoExtras]),
-    room("Storage", ["Multiformats", "PeerCrypto", "CPlatform", nioCore, grdb]),
+    room("Storage", ["Multiformats", "PeerCrypto", "CPlatform", nioCore, grdb, sqlite]),
 ]
 let floor2: [Target] = [
     room("Transport", ["SansIO", "Multiformats", "PeerCrypto", nioCore, nioPosix, logging]),
