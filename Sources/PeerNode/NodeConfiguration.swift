@@ -27,8 +27,8 @@ package struct NodeConfiguration: Sendable, Equatable {
 
     /// Who the node talks to, and where.
     package struct Network: Sendable, Equatable {
-        /// The network's name: `ipfs` is the public one; any other name keeps to its own DHT.
-        package var name = "ipfs"
+        /// The network's name: `coliving` is ours, `ipfs` the public one; any other keeps to its own DHT.
+        package var name = "coliving"
         /// Multiaddrs to listen on; empty for a node that only dials.
         package var listen = ["/ip4/0.0.0.0/tcp/4101", "/ip6/::/tcp/4101"]
         /// Multiaddrs told to peers instead of the ones found; empty to tell what was found.
