@@ -107,7 +107,7 @@ let floor5: [Target] = [
 
 let testTargets: [Target] = [
     .target(name: "TestSupport", dependencies: [nioCore], path: "Tests/TestSupport", swiftSettings: houseTests),
-    tests("Multiformats", ["Multiformats", nioCore]),
+    tests("Multiformats", ["Multiformats", "SansIO", nioCore]),
     tests("SansIO", ["SansIO"]),
     tests("Crypto", ["PeerCrypto", "Multiformats", nioCore, crypto, cryptoExtras]),
     tests("Storage", ["Storage", "PeerCrypto", "Multiformats", nioCore, grdb]),

@@ -45,7 +45,9 @@ package struct Multiaddr: Hashable, Sendable {
     package init(_ text: String) throws(MultiformatError) {
         // Text is at most three times as long as its bytes (percent escapes), apart from names.
         guard text.utf8.count <= 4 * Multiaddr.maximumLength else { throw .invalidLength }
-        var parts = text.split(separator: "/", omittingEmptySubsequences: false)[...]
+        // By bytes: a slash and a combining mark behind it are one Character.
+        var parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }[...]
         guard let before = parts.popFirst(), before.isEmpty else {
             throw .invalidAddress("an address starts with '/'")
         }
@@ -53,13 +55,13 @@ package struct Multiaddr: Hashable, Sendable {
         guard !parts.isEmpty else { throw .invalidAddress("the address is empty") }
         var components: [Component] = []
         while let name = parts.popFirst() {
-            guard let proto = Proto(name: String(name)) else { throw .unknownProtocol(String(name.prefix(80))) }
+            guard let proto = Proto(name: name) else { throw .unknownProtocol(String(name.prefix(80))) }
             if case .none = proto.kind {
                 components.append(Component(checked: proto, []))
                 continue
             }
             guard let first = parts.popFirst() else { throw .invalidAddress("/\(proto.name) needs a value") }
-            var value = String(first)
+            var value = first
             if case .path = proto.kind {
                 // A path is everything that follows.
                 value = "/" + ([first] + parts).joined(separator: "/")
