@@ -17,7 +17,10 @@ package enum AEAD {
         /// A counter as Noise writes it: four zero bytes, then eight little-endian.
         @inline(__always)
         package init(counter: UInt64) {
-            words = (0, UInt32(truncatingIfNeeded: counter).littleEndian, UInt32(truncatingIfNeeded: counter >> 32).littleEndian)
+            words = (
+                0, UInt32(truncatingIfNeeded: counter).littleEndian,
+                UInt32(truncatingIfNeeded: counter >> 32).littleEndian
+            )
         }
 
         /// Any twelve bytes, such as random ones.
@@ -80,7 +83,8 @@ package enum AEAD {
     }
 
     /// `plaintext` encrypted, with its tag.
-    package static func seal(_ plaintext: [UInt8], key: SecretBytes, nonce: Nonce, additional: [UInt8] = []) -> [UInt8] {
+    package static func seal(_ plaintext: [UInt8], key: SecretBytes, nonce: Nonce, additional: [UInt8] = []) -> [UInt8]
+    {
         precondition(key.count == keyLength)
         return unsafe [UInt8](unsafeUninitializedCapacity: plaintext.count + tagLength) { output, count in
             guard let base = output.baseAddress else { return }
@@ -96,7 +100,9 @@ package enum AEAD {
     }
 
     /// What `seal` encrypted; `nil` when the tag does not fit.
-    package static func open(_ ciphertext: [UInt8], key: SecretBytes, nonce: Nonce, additional: [UInt8] = []) -> [UInt8]? {
+    package static func open(_ ciphertext: [UInt8], key: SecretBytes, nonce: Nonce, additional: [UInt8] = [])
+        -> [UInt8]?
+    {
         precondition(key.count == keyLength)
         guard ciphertext.count >= tagLength else { return nil }
         var plaintext = [UInt8](repeating: 0, count: ciphertext.count - tagLength)

@@ -1,7 +1,6 @@
+import Crypto
 package import Multiformats
 package import NIOCore
-
-import Crypto
 
 /// Hashes content and checks that a block is what its CID says.
 ///
@@ -39,7 +38,8 @@ package enum ContentHash {
     package static func hash(_ buffer: ByteBuffer, code: HashCode, length: Int? = nil) -> Multihash? {
         if code == .sha2_256, length ?? 32 == 32 { return sha256(buffer) }
         if code == .identity {
-            guard buffer.readableBytes <= Multihash.maximumDigestLength, length ?? buffer.readableBytes == buffer.readableBytes
+            guard buffer.readableBytes <= Multihash.maximumDigestLength,
+                length ?? buffer.readableBytes == buffer.readableBytes
             else { return nil }
             return .identity(Array(buffer.readableBytesView))
         }

@@ -22,7 +22,8 @@ import Testing
         var buffer = ByteBuffer(bytes: [1, 2, 3] + plaintext)
         AEAD.sealInPlace(&buffer, at: 3, length: plaintext.count, key: key, nonce: nonce, additional: additional)
         #expect(Array(buffer.readableBytesView) == [1, 2, 3] + sealed)
-        let length = AEAD.openInPlace(&buffer, at: 3, length: sealed.count, key: key, nonce: nonce, additional: additional)
+        let length = AEAD.openInPlace(
+            &buffer, at: 3, length: sealed.count, key: key, nonce: nonce, additional: additional)
         #expect(length == plaintext.count)
         #expect(buffer.getBytes(at: 3, length: plaintext.count) == plaintext)
     }

@@ -6,36 +6,40 @@ import TestSupport
 import Testing
 
 @Suite struct ContentHashTests {
-    @Test("every row of the multihash test cases is computed", .enabled(if: Vectors.present, Comment(rawValue: Vectors.skipped)))
+    @Test(
+        "every row of the multihash test cases is computed",
+        .enabled(if: Vectors.present, Comment(rawValue: Vectors.skipped)))
     func vectors() throws {
-        // Nothing is left out: the file has SHA-1, SHA-2 and SHA-3 of 512 bits (its "sha3"), whole and cut.
+        // The input is hashed as text. Nothing is left out: the file has SHA-1, SHA-2 and SHA-3 of 512 bits (its "sha3"), whole and cut.
         let codes: [String: HashCode] = [
             "sha1": .sha1, "sha2-256": .sha2_256, "sha2-512": .sha2_512, "sha3": .sha3_512,
         ]
         let rows = try Vectors.csv("multiformats/multihash-test_cases.csv")
-        #expect(rows.count == 240)
+        #expect(rows.count == 260)
         for row in rows {
             let code = try #require(codes[row[0]], "unknown function \(row[0])")
             let length = try #require(Int(row[1])) / 8
-            let hash = ContentHash.hash(ByteBuffer(bytes: hex(row[2])), code: code, length: length)
+            let hash = ContentHash.hash(ByteBuffer(string: row[2]), code: code, length: length)
             #expect(hash?.bytes == hex(row[3]), "\(row)")
         }
     }
 
-    @Test("the functions without a row there give their published digests of \"abc\"", arguments: [
-        (HashCode.sha3_256, "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532"),
-        (
-            .sha3_384,
-            "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25"
-        ),
-        (.doubleSHA2_256, "4f8b42c22dd3729b519ba6f68d2da7cc5b2d606d05daed5ad5128cc03e6c6358"),
-        (
-            .blake2b(bits: 512),
-            "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d17d87c5392aab792dc252d5de4533cc9518d38aa8dbc4925ab92386edd4009923"
-        ),
-        (.blake2b(bits: 256), "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319"),
-        (.identity, "616263"),
-    ])
+    @Test(
+        "the functions without a row there give their published digests of \"abc\"",
+        arguments: [
+            (HashCode.sha3_256, "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532"),
+            (
+                .sha3_384,
+                "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25"
+            ),
+            (.doubleSHA2_256, "4f8b42c22dd3729b519ba6f68d2da7cc5b2d606d05daed5ad5128cc03e6c6358"),
+            (
+                .blake2b(bits: 512),
+                "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d17d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923"
+            ),
+            (.blake2b(bits: 256), "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319"),
+            (.identity, "616263"),
+        ])
     func others(_ code: HashCode, _ digest: String) {
         #expect(ContentHash.hash(ByteBuffer(string: "abc"), code: code)?.digest == hex(digest))
     }
@@ -82,7 +86,7 @@ import Testing
     func verifying() throws {
         let data = ByteBuffer(string: "hello world")
         let cid = CID(codec: .raw, multihash: ContentHash.sha256(data))
-        #expect(cid.description == "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e")
+        #expect(cid.description == "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e")
         #expect(try Block(verifying: data, as: cid).data == data)
         let digest = cid.multihash.digest
         for position in digest.indices {

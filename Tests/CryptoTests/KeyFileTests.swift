@@ -122,15 +122,19 @@ import Testing
         }
     }
 
-    @Test("a key that others can read or write is refused, with the command that mends it", arguments: [
-        0o640, 0o604, 0o620, 0o602, 0o610, 0o644, 0o666,
-    ])
+    @Test(
+        "a key that others can read or write is refused, with the command that mends it",
+        arguments: [
+            0o640, 0o604, 0o620, 0o602, 0o610, 0o644, 0o666,
+        ])
     func permissions(_ bits: Int) async throws {
         try await withTemporaryFolder { folder in
             let path = folder.appendingPathComponent("key").path
             try KeyPair.generate().save(to: path)
             try FileManager.default.setAttributes([.posixPermissions: bits], ofItemAtPath: path)
-            let error = #expect(throws: KeyFileError.permissions(path, mode: UInt32(bits))) { try KeyPair.load(from: path) }
+            let error = #expect(throws: KeyFileError.permissions(path, mode: UInt32(bits))) {
+                try KeyPair.load(from: path)
+            }
             #expect("\(try #require(error))".contains("chmod 600 \(path)"))
         }
     }

@@ -9,7 +9,9 @@ import Testing
 
     private func plaintext(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) } }
 
-    @Test("sealing from a buffer, from a span and in place gives the same frame", arguments: [0, 1, 15, 16, 63, 4096, 65_519])
+    @Test(
+        "sealing from a buffer, from a span and in place gives the same frame",
+        arguments: [0, 1, 15, 16, 63, 4096, 65_519])
     func sameFrame(_ count: Int) throws {
         let plain = plaintext(count)
         var first = ByteBuffer(bytes: [9])
@@ -42,7 +44,9 @@ import Testing
         let before = buffer
         let total = buffer.writerIndex
         let cipher = NoiseCipher(key: key)
-        for (place, length) in zip(places, lengths) { try cipher.sealInPlace(&buffer, plaintextAt: place, length: length) }
+        for (place, length) in zip(places, lengths) {
+            try cipher.sealInPlace(&buffer, plaintextAt: place, length: length)
+        }
         #expect(buffer.writerIndex == total)
         #expect(before.getBytes(at: places[0], length: 100) == plaintext(100))
         let opener = NoiseCipher(key: key)
@@ -94,7 +98,9 @@ import Testing
         let skip = NoiseCipher(key: key)
         #expect(try opened(frames[0], by: skip) == [0])
         #expect(throws: NoiseError.authenticationFailed) { try opened(frames[2], by: skip) }
-        #expect(throws: NoiseError.authenticationFailed) { try opened(frames[0], by: NoiseCipher(key: SecretBytes(seed(1)))) }
+        #expect(throws: NoiseError.authenticationFailed) {
+            try opened(frames[0], by: NoiseCipher(key: SecretBytes(seed(1))))
+        }
     }
 
     @Test("the last nonce is never used, in either direction")

@@ -181,7 +181,8 @@ import Testing
     // MARK: Peers with other payloads
 
     /// A dialer of our own making, which sends any payload it likes.
-    private func dial(_ payload: (_ staticKey: [UInt8]) throws -> [UInt8], muxers: [String] = []) throws -> NoiseSession {
+    private func dial(_ payload: (_ staticKey: [UInt8]) throws -> [UInt8], muxers: [String] = []) throws -> NoiseSession
+    {
         var session = NoiseSession(role: .responder, identity: KeyPair(seed: seed(3)), muxers: muxers)
         let key = NoiseKeyPair.generate()
         var handshake = NoiseHandshake(pattern: .xx, role: .initiator, localStatic: key)
@@ -195,7 +196,9 @@ import Testing
         return session
     }
 
-    private func message(key: [UInt8]?, signature: [UInt8]?, extensions: ((inout ProtobufWriter) -> Void)? = nil) -> [UInt8] {
+    private func message(key: [UInt8]?, signature: [UInt8]?, extensions: ((inout ProtobufWriter) -> Void)? = nil)
+        -> [UInt8]
+    {
         var writer = ProtobufWriter()
         if let key { writer.bytes(1, key) }
         if let signature { writer.bytes(2, signature) }
@@ -279,12 +282,13 @@ import Testing
     func extensions() throws {
         let key = KeyPair(seed: seed(5))
         func session(_ muxers: [String]) throws -> NoiseSession {
-            try dial({ staticKey in
-                message(key: key.publicKey.protobuf, signature: key.sign(signed(staticKey))) { writer in
-                    writer.bytes(1, [1, 2, 3])
-                    for muxer in muxers { writer.string(2, muxer) }
-                }
-            }, muxers: ["/yamux/1.0.0"])
+            try dial(
+                { staticKey in
+                    message(key: key.publicKey.protobuf, signature: key.sign(signed(staticKey))) { writer in
+                        writer.bytes(1, [1, 2, 3])
+                        for muxer in muxers { writer.string(2, muxer) }
+                    }
+                }, muxers: ["/yamux/1.0.0"])
         }
         #expect(try session(["/mplex/6.7.0", "/yamux/1.0.0"]).muxer == "/yamux/1.0.0")
         #expect(try session((0..<100).map { $0 == 99 ? "/yamux/1.0.0" : "/m\($0)" }).muxer == "/yamux/1.0.0")

@@ -59,7 +59,10 @@ struct NoiseVectorTests {
         while !initiator.isComplete {
             let message = try unwrap(rows.popFirst())
             let writing = initiator.isWriting
-            let sent = writing ? try initiator.write(payload: hex(message.payload)) : try responder.write(payload: hex(message.payload))
+            let sent =
+                writing
+                ? try initiator.write(payload: hex(message.payload))
+                : try responder.write(payload: hex(message.payload))
             #expect(sent == hex(message.ciphertext), "\(name)")
             let payload = writing ? try responder.read(sent) : try initiator.read(sent)
             #expect(payload == hex(message.payload), "\(name)")

@@ -32,7 +32,9 @@ import Testing
     func refusals() throws {
         let head = "/key/swarm/psk/1.0.0/\n"
         #expect(throws: PrivateNetworkError.unknownHeader("")) { try key("") }
-        #expect(throws: PrivateNetworkError.unknownHeader("/key/swarm/psk/2.0.0/")) { try key("/key/swarm/psk/2.0.0/\n") }
+        #expect(throws: PrivateNetworkError.unknownHeader("/key/swarm/psk/2.0.0/")) {
+            try key("/key/swarm/psk/2.0.0/\n")
+        }
         #expect(throws: PrivateNetworkError.unknownForm("/base32/")) { try key("\(head)/base32/\n\(hexKey)") }
         #expect(throws: PrivateNetworkError.malformed) { try key("\(head)/base16/\nxyz") }
         #expect(throws: PrivateNetworkError.wrongLength(31)) { try key("\(head)/base16/\n\(hexKey.dropLast(2))") }
@@ -52,7 +54,8 @@ import Testing
         let cipher = PrivateNetworkCipher(key: try key("/key/swarm/psk/1.0.0/\n/base16/\n\(secret)"), nonce: nonce)
         var zeros = ByteBuffer(repeating: 0, count: 32)
         cipher.apply(&zeros)
-        #expect(Array(zeros.readableBytesView) == hex("eea6a7251c1e72916d11c2cb214d3c252539121d8e234e652d651fa4c8cff880"))
+        #expect(
+            Array(zeros.readableBytesView) == hex("eea6a7251c1e72916d11c2cb214d3c252539121d8e234e652d651fa4c8cff880"))
     }
 
     @Test("however the bytes are cut, the same stream comes out, in place and from buffer to buffer")

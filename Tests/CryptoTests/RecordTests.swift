@@ -38,7 +38,9 @@ import Testing
         let ipns_record: IPNS
     }
 
-    @Test("every signed thing of the vectors comes out byte for byte", .enabled(if: Vectors.present, Comment(rawValue: Vectors.skipped)))
+    @Test(
+        "every signed thing of the vectors comes out byte for byte",
+        .enabled(if: Vectors.present, Comment(rawValue: Vectors.skipped)))
     func vectors() throws {
         // Pubsub and IPNS messages are other rooms' forms; their signatures are checked here.
         let file = try Vectors.json("records/derived-signed-records.json", as: File.self)
@@ -61,7 +63,9 @@ import Testing
 
         let noise = file.noise_payload
         let staticKey = hex(noise.noise_static_public_hex)
-        #expect(NoisePayload.encode(staticKey: staticKey, identity: key, muxers: ["/yamux/1.0.0"]) == hex(noise.payload_hex))
+        #expect(
+            NoisePayload.encode(staticKey: staticKey, identity: key, muxers: ["/yamux/1.0.0"]) == hex(noise.payload_hex)
+        )
         #expect(
             NoisePayload.encode(staticKey: staticKey, identity: key, muxers: [])
                 == hex(noise.payload_without_extensions_hex))
@@ -127,7 +131,8 @@ import Testing
     @Test("a record keeps the first 500 addresses; an envelope has a largest size")
     func limits() throws {
         let many = PeerRecord(
-            peerID: key.peerID, sequence: 1, addresses: (0..<600).map { [4, 127, 0, 0, 1, 6, UInt8($0 >> 8), UInt8($0 & 255)] })
+            peerID: key.peerID, sequence: 1,
+            addresses: (0..<600).map { [4, 127, 0, 0, 1, 6, UInt8($0 >> 8), UInt8($0 & 255)] })
         let read = try PeerRecord(verifying: ByteBuffer(bytes: many.signed(by: key).bytes))
         #expect(read.addresses == Array(many.addresses.prefix(500)))
         let large = Envelope(signing: [UInt8](repeating: 1, count: 70_000), type: type, domain: "d", by: key)

@@ -44,7 +44,7 @@ struct Handshake {
     /// Runs it to the end and returns the three frames.
     @discardableResult
     mutating func run() throws -> [[UInt8]] {
-        let first = try #require(dialer.start())
+        let first = try unwrap(dialer.start())
         let second = try feed(&listener, first, established: false)
         let third = try feed(&dialer, second, established: true)
         _ = try feed(&listener, third, established: true)

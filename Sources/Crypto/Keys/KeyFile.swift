@@ -138,7 +138,9 @@ package enum PrivateFile {
     }
 
     /// One `read` behind `offset`, repeated when a signal interrupts it.
-    private static func readSome(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer, from offset: Int) -> Int {
+    private static func readSome(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer, from offset: Int)
+        -> Int
+    {
         repeat {
             guard let base = bytes.baseAddress else { return 0 }
             let count = unsafe read(descriptor, base + offset, bytes.count - offset)

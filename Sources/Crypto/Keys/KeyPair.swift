@@ -1,6 +1,5 @@
-import NIOCore
-
 package import Multiformats
+import NIOCore
 
 /// This node's identity: an Ed25519 key that signs, and the public key that others know.
 ///

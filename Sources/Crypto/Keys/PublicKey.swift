@@ -1,6 +1,5 @@
-import NIOCore
-
 package import Multiformats
+import NIOCore
 
 /// A peer's identity key: what its PeerID is made from and its signatures are checked with.
 ///

@@ -66,7 +66,9 @@ package struct NoiseSession: Sendable {
         guard phase != .failed else { throw .failedBefore }
         precondition(phase != .fresh, "the dialer starts")
         while phase == .running {
-            guard let length = input.getInteger(at: input.readerIndex, as: UInt16.self).map(Int.init) else { return false }
+            guard let length = input.getInteger(at: input.readerIndex, as: UInt16.self).map(Int.init) else {
+                return false
+            }
             guard length <= Self.maximumFrame else {
                 phase = .failed
                 throw .messageTooLong(length)

@@ -56,7 +56,8 @@ package final class PrivateNetworkCipher {
                 unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: Self.blockLength)
                 unsafe (base + used).copyMemory(from: input, byteCount: done)
                 unsafe Sodium.xorXSalsa20(
-                    base, to: base, length: used + done, nonce: nonce, block: offset / UInt64(Self.blockLength), key: key)
+                    base, to: base, length: used + done, nonce: nonce, block: offset / UInt64(Self.blockLength),
+                    key: key)
                 unsafe output.copyMemory(from: base + used, byteCount: done)
                 unsafe Sodium.zero(scratch)
             }
