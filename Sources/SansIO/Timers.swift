@@ -1,0 +1,108 @@
+/// A core's pending deadlines by key: at most one for a key, the earliest at hand.
+///
+/// Setting, moving and cancelling cost O(log n). Deadlines at the same instant fire in the order in which
+/// they were set, so that a run can be repeated exactly. `next` is what a core answers as its `deadline`.
+package struct Timers<Key: Hashable & Sendable>: Sendable {
+    private struct Entry: Sendable {
+        var deadline: Instant
+        var sequence: UInt64
+        var key: Key
+
+        static func < (left: Entry, right: Entry) -> Bool {
+            left.deadline == right.deadline ? left.sequence < right.sequence : left.deadline < right.deadline
+        }
+    }
+
+    private var heap: [Entry] = []
+    private var positions: [Key: Int] = [:]
+    private var sequence: UInt64 = 0
+
+    package init() {}
+
+    package var count: Int { heap.count }
+    package var isEmpty: Bool { heap.isEmpty }
+
+    /// The earliest deadline; `nil` when nothing is pending.
+    package var next: Instant? { heap.first?.deadline }
+
+    /// When `key` fires; `nil` when it is not set.
+    package func deadline(of key: Key) -> Instant? { positions[key].map { heap[$0].deadline } }
+
+    /// Sets the deadline of `key`, in place of one that it had.
+    package mutating func set(_ key: Key, at deadline: Instant) {
+        sequence &+= 1
+        let entry = Entry(deadline: deadline, sequence: sequence, key: key)
+        if let position = positions[key] {
+            heap[position] = entry
+            settle(position)
+        } else {
+            heap.append(entry)
+            positions[key] = heap.count - 1
+            rise(heap.count - 1)
+        }
+    }
+
+    /// Sets the deadline of `key` unless it fires earlier already.
+    package mutating func setEarlier(_ key: Key, at deadline: Instant) {
+        if let current = self.deadline(of: key), current <= deadline { return }
+        set(key, at: deadline)
+    }
+
+    /// Forgets `key`; returns whether it was set.
+    @discardableResult
+    package mutating func cancel(_ key: Key) -> Bool {
+        guard let position = positions.removeValue(forKey: key) else { return false }
+        let last = heap.removeLast()
+        if position < heap.count {
+            heap[position] = last
+            positions[last.key] = position
+            settle(position)
+        }
+        return true
+    }
+
+    /// Removes and returns the earliest key that is due at `now`; call it until it gives `nil`.
+    package mutating func popDue(_ now: Instant) -> Key? {
+        guard let first = heap.first, first.deadline <= now else { return nil }
+        cancel(first.key)
+        return first.key
+    }
+
+    package mutating func removeAll() {
+        heap = []
+        positions = [:]
+    }
+
+    private mutating func settle(_ position: Int) {
+        if position > 0, heap[position] < heap[(position - 1) / 2] { rise(position) } else { sink(position) }
+    }
+
+    private mutating func rise(_ start: Int) {
+        var child = start
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard heap[child] < heap[parent] else { return }
+            exchange(child, parent)
+            child = parent
+        }
+    }
+
+    private mutating func sink(_ start: Int) {
+        var parent = start
+        while true {
+            var least = parent
+            let left = 2 * parent + 1
+            if left < heap.count, heap[left] < heap[least] { least = left }
+            if left + 1 < heap.count, heap[left + 1] < heap[least] { least = left + 1 }
+            guard least != parent else { return }
+            exchange(parent, least)
+            parent = least
+        }
+    }
+
+    private mutating func exchange(_ one: Int, _ other: Int) {
+        heap.swapAt(one, other)
+        positions[heap[one].key] = one
+        positions[heap[other].key] = other
+    }
+}
