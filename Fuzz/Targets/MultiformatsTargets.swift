@@ -49,6 +49,20 @@ extension FuzzTarget {
                 use(address)
             }
         },
+        FuzzTarget("dag-cbor") { input in
+            _ = try? DagCBOR.links(input)
+            if let value = try? DagCBOR.decode(input), let bytes = try? DagCBOR.encode(value) {
+                let again = try? DagCBOR.encode(DagCBOR.decode(bytes, mode: .strict))
+                agree(again == bytes, "what is written is canonical")
+                agree((try? DagCBOR.links(bytes))?.count == value.links.count, "the links are the value's")
+            }
+        },
+        FuzzTarget("dag-json") { input in
+            if let value = try? DagJSON.decode(input), let bytes = try? DagJSON.encode(value) {
+                let again = try? DagJSON.encode(DagJSON.decode(bytes))
+                agree(again == bytes, "what is written reads the same")
+            }
+        },
     ]
 
     /// Asks an address everything that the node asks of a stranger's address.
