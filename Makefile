@@ -9,7 +9,6 @@ MAKEFLAGS += --no-print-directory
 
 BUILD := swift build -c release --build-tests
 BIN := .build/release
-SWIFT_TEST := swift test -c release --skip-build --disable-xctest
 
 # Knobs: make fuzz SECONDS=60 TARGET=yamux; make kill-loop KILLS=500; make test FILTER=Yamux
 SECONDS ?= 60
@@ -36,7 +35,7 @@ demo: build ## Three nodes on this machine share real files; compares every byte
 	@$(BIN)/testnet demo
 
 test: build ## All tests
-	@scripts/test $(if $(FILTER),--filter '$(FILTER)')
+	@scripts/test $(if $(FILTER),--filter '$(FILTER)',--and-kill 200)
 
 check: build lint ## Format, warnings, house rules, declared imports, the program's libraries
 	@scripts/check
@@ -58,7 +57,7 @@ interop: build ## A foreign implementation and ours, in both directions
 	@interop/run
 
 kill-loop: build ## Kills a node KILLS times at random moments and checks that nothing is lost
-	@KILLS=$(KILLS) $(SWIFT_TEST) --filter KillLoop
+	@$(BIN)/testnet torture --kills $(KILLS)
 
 clean: ## Removes what was built
 	@rm -rf .build .build-fuzz .venv

@@ -35,19 +35,35 @@ import Testing
         }
     }
 
-    /// Documents name only tests that exist: every `SuiteName.testName` in them is a test in the tree.
+    /// Documents name only tests that exist: `TargetTests/File/function` is a function of that file.
     @Test func documentsNameRealTests() throws {
-        let tests = SourceTree.swift.filter { $0.path.hasPrefix("Tests/") }
-        let code = Dictionary(grouping: tests, by: { $0.path.split(separator: "/")[1] }).mapValues {
-            $0.map { $0.code.joined(separator: "\n") }.joined(separator: "\n")
-        }
-        let named = Pattern(#"`([A-Z][A-Za-z]+Tests/[A-Za-z0-9]+)`"#)
+        let named = Pattern(#"`([A-Z][A-Za-z]+Tests/[A-Za-z0-9]+/[A-Za-z0-9]+)`"#)
+        var count = 0
         for document in SourceTree.prose where document.path.hasSuffix(".md") {
             for mention in document.lines.flatMap(named.captures) {
                 let parts = mention.split(separator: "/")
-                let found = code[parts[0]].map { Pattern("func \(parts[1])\\b").matches($0) } ?? false
-                #expect(found, "\(document.path) names \(mention), which is no test")
+                let file = SourceTree.swift.first { $0.path == "Tests/\(parts[0])/\(parts[1]).swift" }
+                let function = Pattern("func \(parts[2])\\b")
+                #expect(
+                    file?.code.contains(where: function.matches) == true,
+                    "\(document.path) names \(mention), which is no test")
+                count += 1
             }
+        }
+        #expect(count > 0, "docs/hostile-input.md names no test")
+    }
+
+    /// The reference lists every setting, and only settings that there are.
+    @Test func referenceListsEverySetting() throws {
+        let settings = try #require(SourceTree.file("Sources/PeerNode/Settings.swift")).lines.joined(separator: "\n")
+        let reference = try #require(SourceTree.file("docs/reference.md")).lines.joined(separator: "\n")
+        let keys = Pattern(#""([a-z]+\.[a-z_]+)""#).captures(settings)
+        #expect(keys.count > 20)
+        #expect(
+            Set(Pattern(#"(?m)^\| `([a-z]+\.[a-z_]+)` \| (?!what|your|the)"#).captures(reference)).isSuperset(of: keys))
+        for key in Pattern(#"(?m)^\| `([a-z]+\.[a-z_]+)` \|"#).captures(reference)
+        where !key.hasSuffix(".toml") && key != "swarm.key" {
+            #expect(keys.contains(key), "docs/reference.md lists \(key), which is no setting")
         }
     }
 }
