@@ -1,0 +1,53 @@
+import NIOCore
+
+/// Cuts a stream of buffers of any length into chunks of exactly `size` bytes; the last may be shorter.
+///
+/// Buffers that already are chunks pass through; larger ones are sliced; smaller ones are gathered in a
+/// pooled buffer. Nothing is copied twice.
+struct Chunker {
+    private let size: Int
+    private let pool: BufferPool
+    /// Bytes that came and are not in a chunk yet.
+    private var rest = ByteBuffer()
+    /// Whether `rest` is a buffer of the pool with room for a whole chunk.
+    private var isGathering = false
+
+    init(size: Int, pool: BufferPool) {
+        self.size = size
+        self.pool = pool
+    }
+
+    /// Takes the stream's next bytes and appends the chunks that they complete to `chunks`.
+    mutating func append(_ buffer: consuming ByteBuffer, to chunks: inout [ByteBuffer]) {
+        var more = buffer
+        if rest.readableBytes > 0 {
+            gather()
+            let missing = size - rest.readableBytes
+            if var part = more.readSlice(length: min(missing, more.readableBytes)) { rest.writeBuffer(&part) }
+            guard rest.readableBytes == size else { return }
+            chunks.append(takeRest())
+        }
+        while more.readableBytes > size, let chunk = more.readSlice(length: size) { chunks.append(chunk) }
+        if more.readableBytes == size { chunks.append(more) } else if more.readableBytes > 0 { rest = more }
+    }
+
+    /// The bytes after the last whole chunk; `nil` when there are none.
+    mutating func finish() -> ByteBuffer? { rest.readableBytes > 0 ? takeRest() : nil }
+
+    /// Moves `rest` into a buffer that has room for a chunk; bytes that nothing follows are never moved.
+    private mutating func gather() {
+        guard !isGathering else { return }
+        var room = pool.take()
+        room.writeImmutableBuffer(rest)
+        rest = room
+        isGathering = true
+    }
+
+    /// Hands `rest` over without keeping a second reference, so that its owner can write in place.
+    private mutating func takeRest() -> ByteBuffer {
+        let taken = rest
+        rest = ByteBuffer()
+        isGathering = false
+        return taken
+    }
+}
