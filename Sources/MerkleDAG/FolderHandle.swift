@@ -67,7 +67,13 @@ final class FileHandle {
         self.path = path
     }
 
-    deinit { close(descriptor) }
+    /// A second handle on a folder, for what works on any descriptor; it lives on its own.
+    init(sharing folder: FolderHandle) {
+        descriptor = dup(folder.descriptor)
+        path = folder.path
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// Reads up to `count` bytes at `offset` behind the writer index of `buffer`; 0 at the end of the file.
     func read(into buffer: inout ByteBuffer, count: Int, at offset: Int64) throws(FileSystemError) -> Int {

@@ -53,7 +53,7 @@ package struct FolderImporter: Sendable {
     }
 
     /// The folder that holds what `path` names, and its name there; `.` and `..` at the end are resolved.
-    private static func split(_ path: String) throws(FileSystemError) -> (parent: String, name: [UInt8]) {
+    static func split(_ path: String) throws(FileSystemError) -> (parent: String, name: [UInt8]) {
         var bytes = Array(path.utf8)
         while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
         let cut = bytes.lastIndex(of: UInt8(ascii: "/"))
