@@ -9,14 +9,16 @@ struct IndexRow: Hashable, Sendable {
     var added: UInt32
     /// The epoch in which it was last put or touched; see `PendingBlocks`.
     var epoch: Int64
+
+    /// The epoch of rows that were rebuilt from record headers without reading the data.
+    static let unverified: Int64 = 0
 }
 
 /// What one flush writes into the index, in one transaction.
 struct IndexCommit: Sendable {
     /// How far a pack is covered by the index once this commit is in.
     struct Coverage: Sendable {
-        var pack: UInt32
-        var kind: PackKind
+        var file: PackFile
         var end: Int64
         var sealed: Bool
     }
@@ -27,6 +29,9 @@ struct IndexCommit: Sendable {
     var coverage: [Coverage] = []
     var epoch: Int64
     var now: UInt32
+
+    /// Whether it would change nothing.
+    var isEmpty: Bool { blocks.isEmpty && touched.isEmpty && dead.isEmpty && coverage.isEmpty }
 }
 
 /// The rows that say where blocks lie, and the counters beside them.
@@ -100,7 +105,7 @@ struct BlockIndex: Sendable {
                 sql: """
                     INSERT INTO packs (id, kind, indexed, sealed) VALUES (?, ?, ?, ?)
                     ON CONFLICT (id) DO UPDATE SET indexed = max(indexed, excluded.indexed), sealed = excluded.sealed
-                    """, arguments: [Int64(cover.pack), Int(cover.kind.rawValue), cover.end, cover.sealed])
+                    """, arguments: [Int64(cover.file.id), Int(cover.file.kind.rawValue), cover.end, cover.sealed])
         }
         try adjust(deltas, in: database)
         if !commit.blocks.isEmpty, try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT * FROM quarantine)") == true {
@@ -145,6 +150,15 @@ struct BlockIndex: Sendable {
                 INSERT INTO meta (key, value) VALUES ('epoch', ?1)
                 ON CONFLICT (key) DO UPDATE SET value = max(value, ?1)
                 """, arguments: [epoch])
+    }
+
+    /// Blocks and bytes in the index, from the counters of the packs.
+    func totals() throws(RepositoryError) -> (blocks: Int, bytes: Int) {
+        try database.read { database in
+            let row = try Row.fetchOne(
+                database, sql: "SELECT coalesce(sum(live_blocks), 0), coalesce(sum(live_bytes), 0) FROM packs")
+            return (row?[0] ?? 0, row?[1] ?? 0)
+        }
     }
 
     func epoch() throws(RepositoryError) -> Int64 {

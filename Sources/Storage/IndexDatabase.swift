@@ -1,4 +1,5 @@
 import GRDB
+import Synchronization
 
 /// The SQLite database of a repository: how it is opened and checked, and how its errors are named.
 ///
@@ -9,6 +10,8 @@ import GRDB
 final class IndexDatabase: Sendable {
     let pool: DatabasePool
     let path: String
+    /// Whether SQLite ever reported damage; then the next start checks everything.
+    let sawDamage = Atomic<Bool>(false)
 
     /// Opens or creates the database at `path` and brings its schema up to date.
     init(path: String, readers: Int) throws {
@@ -76,6 +79,9 @@ final class IndexDatabase: Sendable {
     func close() throws(RepositoryError) {
         try IndexDatabase.mapped { try pool.close() }
     }
+
+    /// The bytes that the database and its log take on the disk.
+    func diskBytes() -> Int64 { allocatedBytes(path) + allocatedBytes(path + "-wal") }
 
     /// Runs `body` with SQLite's errors turned into ours.
     static func mapped<T>(_ body: () throws -> T) throws(RepositoryError) -> T {

@@ -38,6 +38,8 @@ final class PackFile: Sendable {
         case block(ByteBuffer, added: UInt32)
         /// The bytes are not those that were stored; the text says how that shows.
         case damaged(String)
+        /// The system could not read; that says nothing of the bytes.
+        case failed(RepositoryError)
     }
 
     /// Reads the record at `location` and checks that it is the block `multihash`, whole and unchanged.
@@ -48,6 +50,7 @@ final class PackFile: Sendable {
         var buffer = ByteBuffer()
         buffer.reserveCapacity(location.length)
         var problem: String?
+        var refusal: RepositoryError?
         var added: UInt32 = 0
         unsafe withUnsafeTemporaryAllocation(byteCount: headerLength, alignment: 8) { head in
             _ = unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: location.length) { space in
@@ -59,7 +62,8 @@ final class PackFile: Sendable {
                         return 0
                     }
                 } catch {
-                    problem = error.description
+                    // EIO means that the disk lost these bytes; anything else is not the record's fault.
+                    if case .io(_, _, EIO) = error { problem = error.description } else { refusal = error }
                     return 0
                 }
                 guard let header = unsafe RecordHeader(UnsafeRawBufferPointer(head), salt: salt) else {
@@ -79,6 +83,7 @@ final class PackFile: Sendable {
                 return location.length
             }
         }
+        if let refusal { return .failed(refusal) }
         if let problem { return .damaged(problem) }
         return .block(buffer, added: added)
     }

@@ -97,7 +97,7 @@ final class Packs: Sendable {
 
     /// The bytes that all packs take on the disk.
     func diskBytes() -> Int64 {
-        ids.reduce(0) { sum, id in sum + ((try? file(id)?.file.allocated()) ?? 0) }
+        ids.reduce(0) { sum, id in sum + (kind(of: id).map { allocatedBytes(path($0, id)) } ?? 0) }
     }
 
     func path(_ kind: PackKind, _ id: UInt32) -> String {

@@ -192,6 +192,21 @@ final class PosixFile: Sendable {
     }
 }
 
+/// The bytes that the file at `path` takes on the disk; 0 when there is none.
+func allocatedBytes(_ path: String) -> Int64 {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0 ? Int64(status.st_blocks) * 512 : 0
+}
+
+/// Creates a folder, and those above it, for the owner alone; one that exists is left as it is.
+func makeFolder(_ path: String) throws(RepositoryError) {
+    if unsafe mkdir(path, 0o700) == 0 || errno == EEXIST { return }
+    let above = path.parentFolder
+    guard errno == ENOENT, above != path, !above.isEmpty else { throw failure("create", path, errno) }
+    try makeFolder(above)
+    guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure("create", path, errno) }
+}
+
 /// Makes the names in the folder durable: what was created, renamed or removed there.
 func syncFolder(_ path: String, faults: FaultPlan? = nil) throws(RepositoryError) {
     if let code = faults?.error(.sync, path) { throw failure("sync", path, code) }
