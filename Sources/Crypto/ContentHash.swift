@@ -59,12 +59,8 @@ package enum ContentHash {
         case .sha3_512: unsafe digest(bytes, with: SHA3_512())
         case .doubleSHA2_256: unsafe Array(SHA256.hash(data: digest(bytes, with: SHA256())))
         default:
-            // Below 16 bytes libsodium has no BLAKE2b; such CIDs are refused anyhow.
-            if (0xb210...0xb240).contains(code.rawValue) {
-                unsafe Sodium.blake2b(bytes, length: Int(code.rawValue - 0xb200))
-            } else {
-                nil
-            }
+            blake2bLengths.contains(code.rawValue)
+                ? unsafe Sodium.blake2b(bytes, length: Int(code.rawValue - 0xb200)) : nil
         }
     }
 
@@ -82,9 +78,23 @@ package enum ContentHash {
 
     /// Whether blocks under this hash can be checked here at all.
     package static func canVerify(_ multihash: Multihash) -> Bool {
-        guard multihash.isAllowed else { return false }
-        return hash(ByteBuffer(), code: multihash.code) != nil
+        multihash.isAllowed && multihash.digestLength <= longestDigest(of: multihash.code)
     }
+
+    /// The length of the whole digest, in bytes; 0 for functions that are not computed here.
+    private static func longestDigest(of code: HashCode) -> Int {
+        switch code {
+        case .identity: Multihash.maximumDigestLength
+        case .sha1: 20
+        case .sha2_256, .sha3_256, .doubleSHA2_256: 32
+        case .sha3_384: 48
+        case .sha2_512, .sha3_512: 64
+        default: blake2bLengths.contains(code.rawValue) ? Int(code.rawValue - 0xb200) : 0
+        }
+    }
+
+    /// The codes of BLAKE2b with 16 to 64 bytes; libsodium makes no shorter ones, and Kubo refuses their CIDs.
+    private static let blake2bLengths: ClosedRange<UInt64> = 0xb210...0xb240
 }
 
 /// SHA-256 of content that arrives in pieces.

@@ -40,7 +40,10 @@ import Testing
             (.blake2b(bits: 256), "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319"),
             (.identity, "616263"),
         ])
-    func others(_ code: HashCode, _ digest: String) {
+    func others(_ code: HashCode, _ digest: String) throws {
+        let hash = try #require(ContentHash.hash(ByteBuffer(string: "abc"), code: code))
+        #expect(ContentHash.canVerify(hash))
+        #expect(ContentHash.verify(ByteBuffer(string: "abc"), matches: CID(codec: .raw, multihash: hash)))
         #expect(ContentHash.hash(ByteBuffer(string: "abc"), code: code)?.digest == hex(digest))
     }
 
@@ -56,6 +59,8 @@ import Testing
             #expect(throws: ContentError.refusedHash(code, digestLength: 32)) { try Block(verifying: data, as: cid) }
         }
         #expect(ContentHash.hash(data, code: .sha1, length: 21) == nil)
+        let long = CID(codec: .raw, multihash: Multihash(code: .sha1, digest: [UInt8](repeating: 1, count: 21)))
+        #expect(throws: ContentError.refusedHash(.sha1, digestLength: 21)) { try Block(verifying: data, as: long) }
         #expect(ContentHash.hash(data, code: .identity, length: 2) == nil)
         #expect(ContentHash.hash(ByteBuffer(repeating: 1, count: 129), code: .identity) == nil)
     }

@@ -146,6 +146,21 @@ import Testing
         #expect(Bool(false), "the listener accepted message 2, byte \(position)")
     }
 
+    @Test("a recorded session played back to the same peer is not accepted, from either side")
+    func replay() throws {
+        var recorded = Handshake()
+        let frames = try recorded.run()
+        var listener = Handshake().listener
+        var input = ByteBuffer(bytes: frames[0] + frames[2])
+        var output = ByteBuffer()
+        #expect(throws: NoiseError.authenticationFailed) { try listener.receive(&input, into: &output) }
+        var dialer = Handshake().dialer
+        _ = dialer.start()
+        input = ByteBuffer(bytes: frames[1])
+        #expect(throws: NoiseError.authenticationFailed) { try dialer.receive(&input, into: &output) }
+        #expect(!listener.isEstablished && !dialer.isEstablished)
+    }
+
     @Test("messages of the wrong length are refused before they are collected")
     func lengths() throws {
         let key = KeyPair(seed: seed(3))

@@ -7,6 +7,8 @@ import NIOCore
 /// only through `privateProtobuf` and `pem`.
 package struct KeyPair: Sendable {
     package let publicKey: PublicKey
+    /// The name under which others know this key.
+    package let peerID: PeerID
     /// The seed, then the public key: libsodium's secret key and libp2p's private key data alike.
     let secret: SecretBytes
 
@@ -18,6 +20,7 @@ package struct KeyPair: Sendable {
         let pair = Sodium.ed25519(seed: seed)
         secret = pair.secret
         publicKey = PublicKey(ed25519: pair.public)
+        peerID = publicKey.peerID
     }
 
     /// The same from an array: deterministic identities for tests and test networks.
@@ -25,9 +28,6 @@ package struct KeyPair: Sendable {
         precondition(seed.count == 32, "a seed has 32 bytes")
         self.init(seed: SecretBytes(seed))
     }
-
-    /// The name under which others know this key.
-    package var peerID: PeerID { publicKey.peerID }
 
     /// The 64-byte Ed25519 signature of `message`.
     package func sign(_ message: [UInt8]) -> [UInt8] { Sodium.ed25519Sign(message, secret: secret) }

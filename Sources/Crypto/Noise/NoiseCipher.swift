@@ -62,7 +62,8 @@ package final class NoiseCipher {
     ///
     /// Several pieces thus become one frame without a copy: lay them out behind a gap of two bytes, seal once.
     /// The caller keeps nothing of its own in those 18 bytes. The writer index moves behind the tag, if it
-    /// is not there already; the buffer grows if it has no room.
+    /// is not there already; the buffer grows if it has no room. A buffer that somebody else still holds is
+    /// copied first, so seal before handing it on.
     package func sealInPlace(
         _ buffer: inout ByteBuffer, plaintextAt index: Int, length: Int
     ) throws(NoiseError) {
