@@ -1,0 +1,131 @@
+package import Multiformats
+import NIOCore
+import NIOPosix
+import SansIO
+import Synchronization
+
+// Listening, and what our addresses are.
+extension Host {
+    /// Listens on `addresses` (`/ip4` or `/ip6`, then `/tcp`; port 0 lets the system choose) and gives the
+    /// addresses that it got. Either all of them are bound or none. Throws `ConnectionError`.
+    package func listen(on addresses: [Multiaddr]) async throws -> [Multiaddr] {
+        var channels: [any Channel] = []
+        do {
+            for address in addresses { channels.append(try await bind(address)) }
+        } catch {
+            for channel in channels { try? await channel.close() }
+            throw error
+        }
+        let bound = channels.compactMap { $0.localAddress.flatMap { Multiaddr($0) } }
+        state.withLock { state in
+            state.listeners += channels
+            state.bound += bound
+        }
+        emit(.addressesChanged(self.addresses))
+        schedulePush()
+        return bound
+    }
+
+    private func bind(_ address: Multiaddr) async throws -> any Channel {
+        guard let (host, port) = address.tcp, let ip = address.ipAddress else { throw ConnectionError.noAddress }
+        let limits = limits
+        var bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { [weak self] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let self else { throw ConnectionError.shuttingDown }
+                    if let options = channel.syncOptions { try Self.configure(options, limits: limits) }
+                    try self.accept(channel)
+                }
+            }
+        if ip.count == 16 {
+            bootstrap = bootstrap.serverChannelOption(
+                ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: 1)
+        }
+        do {
+            return try await bootstrap.bind(to: try SocketAddress(ipAddress: host, port: Int(port))).get()
+        } catch {
+            throw ConnectionError.system("cannot listen on \(address): \(error)")
+        }
+    }
+
+    /// Admits a fresh inbound channel, on its loop; throwing closes it.
+    private func accept(_ channel: any Channel) throws {
+        guard let remote = channel.remoteAddress.flatMap({ Multiaddr($0) }), let ip = IPAddress(remote) else {
+            throw ConnectionError.closed
+        }
+        let id = makeID()
+        let (admission, victim) = state.withLock { state -> (ConnectionManager.Admission, (any Channel)?) in
+            guard !state.isClosing else { return (.refuse(reason: "closing"), nil) }
+            let admission = state.manager.admit(id, from: ip, now: now)
+            switch admission {
+            case .refuse: return (admission, nil)
+            case .accept:
+                state.pending[id] = channel
+                return (admission, nil)
+            case .acceptDropping(let victim):
+                state.pending[id] = channel
+                return (admission, state.pending.removeValue(forKey: victim) ?? state.channel(of: victim))
+            }
+        }
+        if let victim {
+            let dropped = victim.remoteAddress.flatMap { Multiaddr($0) }
+            logRefusal(peer: nil, address: dropped, reason: "half-open")
+            victim.close(promise: nil)
+        }
+        if case .refuse(let reason) = admission {
+            logRefusal(peer: nil, address: remote, reason: reason)
+            throw ConnectionError.limit(reason)
+        }
+        try prepare(channel, id: id, isDialer: false, expecting: nil, remote: remote) { _ in }
+    }
+
+    // MARK: Our addresses
+
+    /// Where the sockets listen, wildcards as they are.
+    package var listenAddresses: [Multiaddr] { state.withLock { $0.bound } }
+
+    /// Our addresses as others may use them: wildcards replaced by the interfaces' addresses, and what enough
+    /// peers saw us at. Without `/p2p`.
+    package var addresses: [Multiaddr] {
+        let (bound, confirmed) = state.withLock { ($0.bound, $0.confirmed) }
+        var seen: Set<Multiaddr> = []
+        return (Self.expand(bound) + confirmed).filter { seen.insert($0).inserted }
+    }
+
+    static func expand(_ bound: [Multiaddr]) -> [Multiaddr] {
+        guard bound.contains(where: \.isUnspecified) else { return bound }
+        let interfaces = ((try? System.enumerateDevices()) ?? []).compactMap { $0.address?.ipAddress }
+        return bound.flatMap { address -> [Multiaddr] in
+            guard address.isUnspecified, let (_, port) = address.tcp, let ip = address.ipAddress else { return [address] }
+            return interfaces.compactMap { interface in
+                // Link-local addresses need a zone that means something on this machine only.
+                guard !interface.hasPrefix("fe80"), let expanded = try? Multiaddr(ip: interface, tcp: port),
+                    expanded.ipAddress?.count == ip.count
+                else { return nil }
+                return expanded
+            }
+        }
+    }
+
+    /// Takes a peer's view of our address into account.
+    func observed(_ address: Multiaddr, by connection: Connection) {
+        // Only who dialled us saw an address that others can use; our outgoing ports mean nothing.
+        guard connection.isInbound else { return }
+        state.withLock { $0.observed.record(address.withoutPeerID, by: connection.remoteAddress, now: now) }
+        refreshAddresses()
+    }
+
+    /// Looks whether our addresses changed and tells those who care.
+    func refreshAddresses() {
+        let hasChanged = state.withLock { state in
+            let confirmed = state.observed.confirmed(now: now)
+            defer { state.confirmed = confirmed }
+            return confirmed != state.confirmed
+        }
+        guard hasChanged else { return }
+        emit(.addressesChanged(addresses))
+        schedulePush()
+    }
+}

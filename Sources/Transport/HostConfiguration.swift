@@ -1,0 +1,21 @@
+package import Logging
+package import PeerCrypto
+
+/// What a host is made of.
+package struct HostConfiguration: Sendable {
+    package var identity: KeyPair
+    package var limits = TransportLimits()
+    /// Connections outside this network fail.
+    package var privateNetwork: PrivateNetworkKey?
+    package var agentVersion = "coliving-peernode/0.1.0"
+    package var protocolVersion = "ipfs/0.1.0"
+    package var peerStore: PeerStoreBackend?
+    package var logger: Logger
+    /// False only to meet peers that agree on the muxer by multistream.
+    package var offersInlineMuxer = true
+
+    package init(identity: KeyPair, logger: Logger = Logger(label: "transport")) {
+        self.identity = identity
+        self.logger = logger
+    }
+}
