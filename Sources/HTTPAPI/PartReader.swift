@@ -1,0 +1,65 @@
+package import NIOCore
+
+/// Files, folders and symlinks on their way into a command: from a multipart body, or from the disk.
+///
+/// One task uses it. A folder comes before what lies in it.
+package protocol PartReader: AnyObject {
+    /// The next part; what is left of the one before is skipped. Nil after the last.
+    func nextPart() async throws -> Part?
+    /// The next piece of the current part's content; nil at its end.
+    func nextChunk() async throws -> ByteBuffer?
+}
+
+/// One file, folder or symlink: everything but its content.
+package struct Part: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        case file
+        case folder
+        /// Its content is the target.
+        case symlink
+    }
+
+    /// A time as UnixFS keeps it.
+    package struct Time: Hashable, Sendable {
+        package let seconds: Int64
+        package let nanoseconds: UInt32
+
+        package init(seconds: Int64, nanoseconds: UInt32) {
+            self.seconds = seconds
+            self.nanoseconds = nanoseconds
+        }
+    }
+
+    /// The form field: `file`, or `path` and the like.
+    package let field: String
+    /// The name, with `/` between folders; empty for standard input.
+    package let path: String
+    package let kind: Kind
+    /// POSIX permission bits, if they were sent.
+    package let mode: UInt32?
+    package let modified: Time?
+
+    package init(field: String = "file", path: String, kind: Kind, mode: UInt32? = nil, modified: Time? = nil) {
+        self.field = field
+        self.path = path
+        self.kind = kind
+        self.mode = mode
+        self.modified = modified
+    }
+}
+
+extension PartReader {
+    /// The whole content of the current part.
+    ///
+    /// Throws `RPCError` when it is longer than `limit` bytes.
+    package func collect(limit: Int) async throws -> ByteBuffer {
+        var whole = ByteBuffer()
+        while var chunk = try await nextChunk() {
+            guard whole.readableBytes + chunk.readableBytes <= limit else {
+                throw RPCError(.tooLarge, "the content is longer than \(limit) bytes")
+            }
+            if whole.readableBytes == 0 { whole = chunk } else { whole.writeBuffer(&chunk) }
+        }
+        return whole
+    }
+}

@@ -1,0 +1,52 @@
+package import NIOCore
+
+/// One command with everything it needs: from a socket, or from the same process.
+///
+/// Used by one task.
+package struct RPCRequest {
+    /// The path below `/api/v0/`: `block/get`.
+    package let command: String
+    package let parameters: Parameters
+    /// What the request carries; nil when it carries nothing.
+    package let parts: (any PartReader)?
+
+    package init(_ command: String, _ parameters: Parameters = Parameters(), parts: (any PartReader)? = nil) {
+        self.command = command
+        self.parameters = parameters
+        self.parts = parts
+    }
+}
+
+/// What a command answers. The closures run in the task that asked, once.
+package enum RPCReply {
+    /// One JSON value.
+    case value(JSON)
+    /// A stream of JSON values, one a line.
+    case events((any RPCSink) async throws -> Void)
+    /// A stream of bytes: its media type, its length as Kubo counts it (if known), its source.
+    case bytes(type: String, length: Int?, (any RPCSink) async throws -> Void)
+}
+
+/// Where an answer goes, piece by piece. `write` and `event` return when there is room for more.
+package protocol RPCSink: AnyObject {
+    func write(_ bytes: ByteBuffer) async throws
+    func event(_ value: JSON) async throws
+}
+
+/// A command of the API.
+package struct RPCCommand: Sendable {
+    /// The path below `/api/v0/`.
+    package let name: String
+    /// Whether its body is a stream without limit.
+    let takesBody: Bool
+    let run: @Sendable (API, RPCRequest) async throws -> RPCReply
+
+    init(
+        _ name: String, takesBody: Bool = false,
+        _ run: @escaping @Sendable (API, RPCRequest) async throws -> RPCReply
+    ) {
+        self.name = name
+        self.takesBody = takesBody
+        self.run = run
+    }
+}

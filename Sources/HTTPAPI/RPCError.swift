@@ -1,0 +1,52 @@
+/// An error as the RPC tells it: Kubo's `{"Message","Code","Type":"error"}`, and what kind it is.
+package struct RPCError: Error, Hashable, Sendable {
+    /// What went wrong, so that a program can act on it; the program's exit code follows from it.
+    package enum Kind: String, Sendable, CaseIterable {
+        case failure
+        case usage
+        case notFound = "not-found"
+        case unauthorized
+        case timeout
+        case conflict
+        case unavailable
+        case retryLater = "retry-later"
+        case forbidden
+        case methodNotAllowed = "method-not-allowed"
+        case tooLarge = "too-large"
+        case throttled
+    }
+
+    package let kind: Kind
+    package let message: String
+
+    package init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    /// A request that is wrong in itself.
+    package static func usage(_ message: String) -> RPCError { RPCError(.usage, message) }
+
+    /// The HTTP status. Kubo answers 500 to whatever is not the client's mistake, and its client expects that.
+    package var status: Int {
+        switch kind {
+        case .usage: 400
+        case .unauthorized: 401
+        case .forbidden: 403
+        case .methodNotAllowed: 405
+        case .tooLarge: 413
+        case .throttled: 429
+        case .unavailable, .retryLater: 503
+        case .failure, .notFound, .timeout, .conflict: 500
+        }
+    }
+
+    /// Kubo's body: code 1 is the client's mistake, 0 anything else.
+    package var json: JSON {
+        ["Message": .string(message), "Code": kind == .usage ? 1 : 0, "Type": "error"]
+    }
+}
+
+extension RPCError: CustomStringConvertible {
+    package var description: String { message }
+}
