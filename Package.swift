@@ -37,7 +37,8 @@ let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "s
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 /// The C interface below GRDB, for the few statements that run once a block.
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
-let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -86,7 +87,7 @@ let floor4: [Target] = [
         "HTTPAPI",
         [
             "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage", "Transport", "BlockExchange",
-            nioCore, nioPosix, hummingbird, httpTypes, logging,
+            nioCore, nioPosix, nioHTTP1, hummingbird, logging,
         ])
 ]
 let floor5: [Target] = [
@@ -94,7 +95,7 @@ let floor5: [Target] = [
         name: "peernode",
         dependencies: [
             "HTTPAPI", "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage",
-            argumentParser, nioCore, nioPosix, logging, grdb,
+            argumentParser, nioCore, nioPosix, nioHTTP1, logging, grdb,
         ],
         path: "Sources/CLI", swiftSettings: house,
         // The Swift runtime goes into the program, so that it runs where Swift is not installed.

@@ -1,5 +1,4 @@
-package import PeerNode
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// Decides who may use the API, before a request is looked at any further.

@@ -1,4 +1,4 @@
-package import PeerNode
+import PeerNode
 
 /// The query of a request: positional `arg`s, and options by name. Unknown ones are ignored, as Kubo does.
 package struct Parameters: Sendable {

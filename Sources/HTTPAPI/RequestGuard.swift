@@ -5,7 +5,7 @@ import NIOHTTP1
 /// anything else sees them: it sits right behind the HTTP/1 decoder.
 ///
 /// Source: RFC 9112 sections 3.2, 6.3 and 11.2
-final class RequestGuard: ChannelInboundHandler, RemovableChannelHandler {
+final class RequestGuard: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
@@ -67,21 +67,5 @@ final class RequestGuard: ChannelInboundHandler, RemovableChannelHandler {
             return (.badRequest, "the header \(name) is given more than once")
         }
         return nil
-    }
-}
-
-/// Puts a `RequestGuard` behind the decoder of the pipeline that it is added to.
-final class RequestGuardInstaller: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = Any
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        let operations = context.pipeline.syncOperations
-        do {
-            let decoder = try operations.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            try operations.addHandler(RequestGuard(), position: .after(decoder))
-        } catch {
-            // Without its guard a connection serves nothing.
-            context.close(promise: nil)
-        }
     }
 }

@@ -1,7 +1,6 @@
-import HTTPTypes
-import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTP1
 
 /// Takes one request from its head to the end of its answer.
 struct Responder: Sendable {
@@ -10,115 +9,81 @@ struct Responder: Sendable {
     let logger: Logger
 
     private static let prefix = "/api/v0/"
-    /// What a request that is refused may still send before its connection is closed, in bytes.
-    private static let maximumDrained = 1 << 20
     private static let exposed = "X-Stream-Output, X-Chunked-Output, X-Content-Length"
 
-    /// Thrown after an answer whose request goes on for too long: it closes the connection.
-    private struct TooMuchToDrain: Error {}
-
-    func respond(to request: Request, writer: consuming ResponseWriter, from address: SocketAddress?) async throws {
-        let target = request.head.path ?? "/"
-        let path = String(target.prefix { $0 != "?" })
-        let answer = HTTPAnswer(writer, fields: fields(for: request))
-        var body = request.body.makeAsyncIterator()
+    func respond(
+        to head: HTTPRequestHead, body: RequestReader, outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>,
+        from address: String
+    ) async throws {
+        // The query may carry the token, so that only the path is ever logged.
+        let path = String(head.uri.prefix { $0 != "?" })
+        let answer = HTTPAnswer(outbound, fields: fields(for: head))
         do {
-            try await route(
-                request, path: path, query: target.dropFirst(path.count + 1), answer: answer,
-                from: address?.ipAddress ?? "local") { try await body.next() }
-        } catch let error as RPCError {
-            logger.debug("refused", metadata: ["path": "\(path)", "reason": "\(error.message)"])
-            try await drain(&body, for: request)
-            try await answer.fail(error)
+            try await route(head, path: path, body: body, answer: answer, from: address)
         } catch {
-            let error = RPCError(describing: error)
+            let error = error as? RPCError ?? RPCError(describing: error)
             logger.debug("failed", metadata: ["path": "\(path)", "reason": "\(error.message)"])
-            if !answer.hasBegun { try await drain(&body, for: request) }
+            // Its sender shall get to read the answer; one that goes on sending loses its connection.
+            _ = try await body.skipBody(limit: RequestReader.maximumSkipped)
             try await answer.fail(error)
         }
     }
 
     private func route(
-        _ request: Request, path: String, query: Substring, answer: HTTPAnswer, from address: String,
-        body: @escaping () async throws -> ByteBuffer?
+        _ head: HTTPRequestHead, path: String, body: RequestReader, answer: HTTPAnswer, from address: String
     ) async throws {
-        let parameters = try Parameters(query: query)
+        let parameters = try Parameters(query: head.uri.dropFirst(path.count + 1))
         let credentials = Gatekeeper.Credentials(
-            host: request.head.authority, origin: request.headers[.origin],
-            authorization: request.headers[.authorization], query: parameters.text("api-auth"))
+            host: head.headers.first(name: "host"), origin: head.headers.first(name: "origin"),
+            authorization: head.headers.first(name: "authorization"), query: parameters.text("api-auth"))
         try gatekeeper.checkHostAndOrigin(credentials)
-        if request.method == .options {
-            answer.set([.allow: "POST, OPTIONS", .accessControlAllowMethods: "POST"])
-            answer.set([.accessControlAllowHeaders: "Authorization, Content-Type, " + Self.exposed])
+        switch head.method {
+        case .POST: break
+        case .OPTIONS:
+            answer.set("Allow", "POST, OPTIONS")
+            answer.set("Access-Control-Allow-Methods", "POST")
+            answer.set("Access-Control-Allow-Headers", "Authorization, Content-Type, " + Self.exposed)
             return try await answer.send(status: 204, ByteBuffer(), type: "text/plain", isHead: true)
-        }
-        if request.method == .get || request.method == .head {
-            guard let (status, json) = await api.open(path) else {
-                answer.set([.allow: "POST"])
-                throw RPCError(.methodNotAllowed, "405 - Method Not Allowed")
+        case .GET, .HEAD:
+            if let (status, json) = await api.open(path) {
+                return try await answer.send(
+                    status: status, json.line, type: "application/json", isHead: head.method == .HEAD)
             }
-            return try await answer.send(
-                status: status, json.line, type: "application/json", isHead: request.method == .head)
-        }
-        guard request.method == .post else {
-            answer.set([.allow: "POST"])
+            fallthrough
+        default:
+            answer.set("Allow", "POST")
             throw RPCError(.methodNotAllowed, "405 - Method Not Allowed")
         }
         try gatekeeper.checkToken(credentials, from: address, now: .now())
         guard path.hasPrefix(Self.prefix), let command = API.commands[String(path.dropFirst(Self.prefix.count))] else {
+            _ = try await body.skipBody(limit: RequestReader.maximumSkipped)
             return try await answer.send(
                 status: 404, ByteBuffer(string: "404 page not found\n"), type: "text/plain; charset=utf-8")
         }
         logger.debug("request", metadata: ["command": "\(command.name)"])
-        let parts = try command.takesBody ? parts(of: request, body) : nil
+        let parts = command.takesBody ? try parts(head, body) : nil
         try await answer.stream(command.run(api, RPCRequest(command.name, parameters, parts: parts)))
     }
 
-    private func parts(
-        of request: Request, _ body: @escaping () async throws -> ByteBuffer?
-    ) throws(RPCError) -> (any PartReader)? {
-        guard let type = request.headers[.contentType], type.lowercased().hasPrefix("multipart/") else { return nil }
-        return try MultipartReader(contentType: type, read: body)
-    }
-
-    /// Reads what a refused request still sends, so that its sender gets to read the answer.
-    private func drain(_ body: inout RequestBody.AsyncIterator, for request: Request) async throws {
-        var length = 0
-        while length <= Self.maximumDrained, let bytes = try await body.next() { length += bytes.readableBytes }
+    private func parts(_ head: HTTPRequestHead, _ body: RequestReader) throws(RPCError) -> (any PartReader)? {
+        guard let type = head.headers.first(name: "content-type"), type.lowercased().hasPrefix("multipart/") else {
+            return nil
+        }
+        return try MultipartReader(contentType: type) { try await body.nextBytes() }
     }
 
     /// The headers of every answer.
-    private func fields(for request: Request) -> HTTPFields {
-        var fields: HTTPFields = [
-            .server: API.agent, .date: HTTPDate.text(), .vary: "Origin", .xContentTypeOptions: "nosniff",
-            .frameOptions: "DENY", .contentSecurityPolicy: "default-src 'none'; frame-ancestors 'none'",
-            .cacheControl: "no-store", .accessControlAllowHeaders: Self.exposed,
-            .accessControlExposeHeaders: Self.exposed,
+    private func fields(for head: HTTPRequestHead) -> HTTPHeaders {
+        var fields: HTTPHeaders = [
+            "Access-Control-Allow-Headers": Self.exposed, "Access-Control-Expose-Headers": Self.exposed,
+            "Server": API.agent, "Vary": "Origin", "Date": HTTPDate.text(), "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
         ]
-        if let origin = request.headers[.origin], gatekeeper.allows(origin: origin) {
-            fields[.accessControlAllowOrigin] = origin
+        if let origin = head.headers.first(name: "origin"), gatekeeper.allows(origin: origin) {
+            fields.add(name: "Access-Control-Allow-Origin", value: origin)
         }
-        if request.headers[.connection]?.lowercased() == "close" { fields[.connection] = "close" }
+        if !head.isKeepAlive { fields.add(name: "Connection", value: "close") }
         return fields
-    }
-}
-
-extension HTTPAnswer {
-    /// Sends a command's reply, with the headers by which Kubo's clients know its shape.
-    func stream(_ reply: RPCReply) async throws {
-        set([.trailer: "X-Stream-Error"])
-        switch reply {
-        case .value(let json):
-            set([.contentType: "application/json"])
-            try await event(json)
-        case .events(let source):
-            set([.contentType: "application/json", .chunkedOutput: "1"])
-            try await source(self)
-        case .bytes(let type, let length, let source):
-            set([.contentType: type, .streamOutput: "1"])
-            if let length { set([.streamLength: String(length)]) }
-            try await source(self)
-        }
-        try await finish()
     }
 }

@@ -1,4 +1,3 @@
-import HTTPTypes
 import HummingbirdCore
 package import Logging
 import NIOCore
@@ -15,18 +14,12 @@ import Synchronization
 package final class APIServer: Sendable {
     /// Where it listens: `http://127.0.0.1:5101`.
     package let url: String
-    private let server: Server<HTTP1Channel>
+    private let server: Server<HTTPConnection>
     private let running: Task<Void, Never>
 
-    /// Limits of a request's head (RFC 9112 leaves them to the server).
-    private static let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
-        maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100)
     /// Connections that are served at once.
     private static let maximumConnections = 256
-    /// How long a connection may be silent between and within requests.
-    private static let idleTimeout = TimeAmount.seconds(120)
-
-    private init(url: String, server: Server<HTTP1Channel>, running: Task<Void, Never>) {
+    private init(url: String, server: Server<HTTPConnection>, running: Task<Void, Never>) {
         self.url = url
         self.server = server
         self.running = running
@@ -46,16 +39,9 @@ package final class APIServer: Sendable {
         let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
         let gatekeeper = Gatekeeper(token: token, hosts: hosts + (isLoopback(host) ? [] : [host]), origins: origins)
         let responder = Responder(api: api, gatekeeper: gatekeeper, logger: logger)
-        let channel = HTTP1Channel(
-            responder: { request, writer, channel in
-                try await responder.respond(to: request, writer: writer, from: channel.remoteAddress)
-            },
-            configuration: .init(
-                additionalChannelHandlers: [RequestGuardInstaller()], idleTimeout: idleTimeout,
-                httpDecoderConfiguration: decoder))
         let (bound, boundTo) = AsyncThrowingStream.makeStream(of: SocketAddress?.self)
         let server = Server(
-            childChannelSetup: channel,
+            childChannelSetup: HTTPConnection(responder: responder),
             configuration: ServerConfiguration(
                 address: .hostname(bare, port: port),
                 availableConnectionsDelegate: MaximumAvailableConnections(maximumConnections, logger: logger)),

@@ -43,6 +43,8 @@ package struct NodeConfiguration: Sendable, Equatable {
     package struct API: Sendable, Equatable {
         /// `HOST:PORT`; port 0 takes a free one.
         package var listen = "127.0.0.1:5101"
+        /// Whether requests need the token of the file `api-token`.
+        package var requireToken = true
         /// Host names that requests may carry besides the loopback ones, without port.
         package var allowedHosts: [String] = []
         /// Origins of web pages that may use the API, exactly as browsers send them (`https://host:port`).

@@ -115,6 +115,16 @@ extension Setting {
         }
     }
 
+    /// True or false.
+    static func flag(_ key: String, _ place: Place<Bool>, _ help: String) -> Setting {
+        Setting(key: key, help: help) { (configuration, value) throws(ValueError) in
+            guard let flag = Bool(value.description) else { throw ValueError("true or false") }
+            configuration[keyPath: place] = flag
+        } read: {
+            .flag($0[keyPath: place])
+        }
+    }
+
     /// A whole number in `range`.
     static func number(
         _ key: String, _ place: Place<Int>, _ range: ClosedRange<Int>, _ help: String

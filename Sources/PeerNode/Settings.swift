@@ -21,6 +21,9 @@ extension Setting {
 
     private static let api: [Setting] = [
         .text("api.listen", \.api.listen, "HOST:PORT of the HTTP API; port 0 takes a free one", Check.hostAndPort),
+        .flag(
+            "api.require_token", \.api.requireToken,
+            "whether the API wants the token of api-token; only a loopback address may go without"),
         .list(
             "api.allowed_hosts", \.api.allowedHosts, "host names that requests may carry besides loopback",
             Check.hostName),
@@ -100,12 +103,12 @@ private enum Check {
     }
 
     static func address(_ text: String) -> String? {
-        text.hasPrefix("/") && text.utf8.count <= 1024 ? nil : "a multiaddr such as /ip4/0.0.0.0/tcp/4101"
+        (try? Multiaddr(text)) == nil ? "a multiaddr such as /ip4/0.0.0.0/tcp/4101" : nil
     }
 
     static func peerAddress(_ text: String) -> String? {
-        text.hasPrefix("/") && text.contains("/p2p/")
-            ? nil : "a multiaddr with a peer, such as /ip4/192.0.2.1/tcp/4101/p2p/12D3KooW..."
+        (try? Multiaddr(text))?.peerID == nil
+            ? "a multiaddr with a peer, such as /ip4/192.0.2.1/tcp/4101/p2p/12D3KooW..." : nil
     }
 
     static func hostAndPort(_ text: String) -> String? {
