@@ -7,13 +7,36 @@ package struct RPCRequest {
     /// The path below `/api/v0/`: `block/get`.
     package let command: String
     package let parameters: Parameters
-    /// What the request carries; nil when it carries nothing.
-    package let parts: (any PartReader)?
+    /// What the request carries when it came from a socket.
+    let parts: (any PartReader)?
+    /// What it carries when it comes from this machine.
+    package let files: LocalFiles?
 
-    package init(_ command: String, _ parameters: Parameters = Parameters(), parts: (any PartReader)? = nil) {
+    package init(_ command: String, _ parameters: Parameters = Parameters(), files: LocalFiles? = nil) {
+        self.command = command
+        self.parameters = parameters
+        self.files = files
+        parts = nil
+    }
+
+    init(_ command: String, _ parameters: Parameters, parts: (any PartReader)?) {
         self.command = command
         self.parameters = parameters
         self.parts = parts
+        files = nil
+    }
+
+    /// The content of the request, part by part.
+    func content() throws(RPCError) -> any PartReader {
+        guard let reader = parts ?? files?.reader() else { throw .usage("the request carries no file") }
+        return reader
+    }
+
+    /// The content of the one file that the request must carry, of at most `limit` bytes.
+    func file(limit: Int) async throws -> ByteBuffer {
+        let reader = try content()
+        guard try await reader.nextPart()?.kind == .file else { throw RPCError.usage("the request carries no file") }
+        return try await reader.collect(limit: limit)
     }
 }
 
