@@ -95,13 +95,8 @@ struct ConfigCommand: AsyncParsableCommand {
             // Checked against the file alone: the environment of this moment is not what is written.
             var configuration = try NodeConfiguration.load(repository: repository)
             try configuration.set(key, to: .text(value), origin: .flag)
-            guard let setting = Setting.named(key), let data = FileManager.default.contents(atPath: path) else {
-                throw ConfigurationError.unreadable(path: path, reason: "it cannot be read")
-            }
-            let text = ConfigurationFile.setting(
-                key, to: setting.read(configuration), in: String(decoding: data, as: UTF8.self))
-            try text.write(toFile: path, atomically: true, encoding: .utf8)
-            _ = try NodeConfiguration.load(repository: repository)
+            guard let setting = Setting.named(key) else { return }
+            try ConfigurationFile.write(key, setting.read(configuration), repository: repository)
             if common.json { Output.line(["key": .string(key), "value": JSON(setting.read(configuration))]) }
         }
     }

@@ -25,7 +25,7 @@ extension ExitStatus {
         self =
             switch kind {
             case .failure, .tooLarge: .failure
-            case .usage, .methodNotAllowed: .usage
+            case .usage, .malformed, .methodNotAllowed: .usage
             case .notFound: .notFound
             case .unauthorized, .forbidden: .unauthorized
             case .timeout: .timeout

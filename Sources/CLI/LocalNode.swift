@@ -8,8 +8,8 @@ struct LocalNode: NodeClient {
     private let api: API
 
     static func open(_ configuration: NodeConfiguration) async throws -> LocalNode {
-        var logger = Logger(label: "peernode") { LogHandler(label: $0, format: configuration.log.format) }
-        logger.logLevel = .error
+        let logger = Logger(label: "peernode") { LogOutput(label: $0, format: configuration.log.format) }
+        LogLevels.set("error", for: nil)
         let node = try await Node.open(configuration, logger: logger)
         return LocalNode(node: node, api: API(node: node) {})
     }

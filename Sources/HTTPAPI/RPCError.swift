@@ -3,7 +3,10 @@ package struct RPCError: Error, Hashable, Sendable {
     /// What went wrong, so that a program can act on it; the program's exit code follows from it.
     package enum Kind: String, Sendable, CaseIterable {
         case failure
+        /// The request itself is wrong: a parameter is missing, or is no number.
         case usage
+        /// An argument cannot name anything: it is no CID, path, address.
+        case malformed
         case notFound = "not-found"
         case unauthorized
         case timeout
@@ -37,7 +40,7 @@ package struct RPCError: Error, Hashable, Sendable {
         case .tooLarge: 413
         case .throttled: 429
         case .unavailable, .retryLater: 503
-        case .failure, .notFound, .timeout, .conflict: 500
+        case .failure, .malformed, .notFound, .timeout, .conflict: 500
         }
     }
 

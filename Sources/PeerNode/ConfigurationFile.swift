@@ -82,6 +82,25 @@ package struct ConfigurationFile: Sendable {
 }
 
 extension ConfigurationFile {
+    /// Sets one key in the repository's file, replacing the file at once and whole.
+    ///
+    /// Throws when the file is missing or cannot be written, or would then be wrong.
+    package static func write(
+        _ key: String, _ value: SettingValue, repository: String
+    ) throws(ConfigurationError) {
+        let path = repository + "/" + NodeConfiguration.fileName
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw .unreadable(path: path, reason: "it cannot be read")
+        }
+        let text = setting(key, to: value, in: String(decoding: data, as: UTF8.self))
+        _ = try ConfigurationFile(parsing: text, path: path)
+        do {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            throw .unreadable(path: path, reason: "it cannot be written")
+        }
+    }
+
     /// `text` with `key` (`section.name`) set to `value`: its line is replaced, or one is added to its section.
     package static func setting(_ key: String, to value: SettingValue, in text: String) -> String {
         let parts = key.split(separator: ".", maxSplits: 1).map(String.init)

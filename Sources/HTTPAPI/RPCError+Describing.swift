@@ -1,0 +1,49 @@
+import MerkleDAG
+import NIOCore
+import PeerNode
+import Storage
+import Transport
+
+extension RPCError {
+    /// What any error of the rooms below means to whoever asked.
+    package init(describing error: any Error) {
+        self =
+            switch error {
+            case let error as RPCError: error
+            case let error as NodeError: RPCError(Self.kind(of: error), error.description)
+            case let error as RepositoryError: RPCError(Self.kind(of: error), error.description)
+            case let error as DAGReadError: RPCError(Self.kind(of: error), error.description)
+            case let error as ConfigurationError: RPCError(.failure, error.description)
+            case is CancellationError: RPCError(.timeout, "the request was cancelled")
+            default: RPCError(.failure, "\(error)")
+            }
+    }
+
+    private static func kind(of error: NodeError) -> Kind {
+        switch error {
+        case .noRepository, .notFound, .notPinned, .notConnected: .notFound
+        case .repositoryExists: .conflict
+        case .offline, .needsRunningNode: .unavailable
+        case .timedOut: .timeout
+        case .badAddress: .malformed
+        case .full: .failure
+        case .shuttingDown: .retryLater
+        }
+    }
+
+    private static func kind(of error: RepositoryError) -> Kind {
+        switch error {
+        case .locked, .pinned: .conflict
+        case .closed: .retryLater
+        default: .failure
+        }
+    }
+
+    private static func kind(of error: DAGReadError) -> Kind {
+        switch error {
+        case .invalidPath: .malformed
+        case .noLink: .notFound
+        default: .failure
+        }
+    }
+}
