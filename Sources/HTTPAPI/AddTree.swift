@@ -103,7 +103,7 @@ final class AddTree {
     }
 
     private func file(_ part: Part, _ content: any PartReader) async throws -> ImportedNode {
-        let pieces = PartBytes(content: content, path: part.path, report: report)
+        let pieces = PartBytes(content: content) { try await self.report.bytes(part.path, $0) }
         return try await importer.add(pieces, put: put)
     }
 
@@ -118,22 +118,5 @@ final class AddTree {
         let cid = profile.cidVersion == 0 ? v1.v0 ?? v1 : v1
         try await put([Block(cid: cid, data: data)])
         return ImportedNode(cid: cid, tsize: UInt64(data.readableBytes), fileSize: 0)
-    }
-}
-
-/// The content of the current part, as a sequence. Iterate once, in the task of the request.
-private struct PartBytes: AsyncSequence, AsyncIteratorProtocol {
-    let content: any PartReader
-    let path: String
-    let report: AddReport
-
-    func makeAsyncIterator() -> PartBytes { self }
-
-    func next() async throws -> ByteBuffer? { try await next(isolation: #isolation) }
-
-    func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
-        guard let bytes = try await content.nextChunk() else { return nil }
-        try await report.bytes(path, bytes.readableBytes)
-        return bytes
     }
 }

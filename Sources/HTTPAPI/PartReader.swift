@@ -63,3 +63,22 @@ extension PartReader {
         return whole
     }
 }
+
+/// The content of the current part, as a sequence. Iterate once, in the task that reads the parts.
+struct PartBytes: AsyncSequence, AsyncIteratorProtocol {
+    typealias Element = ByteBuffer
+
+    let content: any PartReader
+    /// Told the length of each piece.
+    var progress: ((Int) async throws -> Void)?
+
+    func makeAsyncIterator() -> PartBytes { self }
+
+    func next() async throws -> ByteBuffer? { try await next(isolation: #isolation) }
+
+    func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
+        guard let bytes = try await content.nextChunk() else { return nil }
+        try await progress?(bytes.readableBytes)
+        return bytes
+    }
+}
