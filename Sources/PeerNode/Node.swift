@@ -1,0 +1,149 @@
+package import Logging
+package import MerkleDAG
+package import Multiformats
+package import NIOCore
+package import PeerCrypto
+package import Storage
+import Synchronization
+package import Transport
+
+/// A peer node: an identity, a store of blocks, and (once started) a place in the network.
+///
+///     let node = try await Node.open(configuration)
+///     try await node.start()
+///     let file = try await node.fetchSession().get(cid)
+///     await node.stop()
+///
+/// `Node` is the only room where the event loops (bytes), the control loop (decisions) and the store (rows)
+/// meet. Opening it needs no network; every operation that can do without one works offline.
+package final class Node: Sendable {
+    package let configuration: NodeConfiguration
+    package let identity: KeyPair
+    package let repository: Repository
+    package let plane: ControlPlane
+    package let logger: Logger
+    /// When the node was opened, for uptime and rates.
+    package let opened: NIODeadline
+    private let network = Mutex<Network?>(nil)
+
+    package var peerID: PeerID { identity.peerID }
+    package var blocks: Blockstore { repository.blocks }
+
+    /// What exists only while the node is online.
+    struct Network: Sendable {
+        let host: Host
+        let exchange: BlockExchangeService
+    }
+
+    private init(
+        configuration: NodeConfiguration, identity: KeyPair, repository: Repository, plane: ControlPlane, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.identity = identity
+        self.repository = repository
+        self.plane = plane
+        self.logger = logger
+        opened = .now()
+    }
+
+    // MARK: Life
+
+    /// Opens the node of `configuration.repository`, offline.
+    ///
+    /// Throws `NodeError.noRepository` where none was created, a `RepositoryError` when another process holds
+    /// it, and key errors when the identity cannot be read.
+    package static func open(_ configuration: NodeConfiguration, logger: Logger) async throws -> Node {
+        let folder = configuration.repository
+        guard RepositoryFolder.exists(folder) else { throw NodeError.noRepository(folder) }
+        let identity = try KeyPair.load(from: RepositoryFolder.identityFile(folder))
+        let plane = ControlPlane(dataThreads: 2, poolThreads: 4)
+        do {
+            let options = configuration.repositoryOptions
+            let repository = try await plane.blocking { try Repository.open(at: folder, options: options) }
+            return Node(
+                configuration: configuration, identity: identity, repository: repository, plane: plane, logger: logger)
+        } catch {
+            await plane.shutdown()
+            throw error
+        }
+    }
+
+    /// Goes online: listens, and serves and asks for blocks. Returns the addresses that others can dial.
+    @discardableResult
+    package func start() async throws -> [Multiaddr] {
+        let host = Host(configuration: try hostConfiguration(), group: plane.dataLoops)
+        let exchange = BlockExchangeService(
+            host: host, blocks: blocks, plane: plane, seed: RandomBytes.uint64(), logger: logger)
+        await exchange.start()
+        network.withLock { $0 = Network(host: host, exchange: exchange) }
+        // Addresses of transports that are not spoken (such as /udp/) are passed over.
+        let wanted = try configuration.network.listen.map { try Multiaddr($0) }.filter { $0.tcp != nil }
+        _ = try await host.listen(on: wanted)
+        return addresses
+    }
+
+    private func hostConfiguration() throws -> HostConfiguration {
+        var result = HostConfiguration(identity: identity, logger: logger)
+        result.limits = try configuration.transportLimits()
+        result.privateNetwork = try configuration.privateNetworkKey()
+        result.peerStore = PeerStoreBackend(repository.records)
+        return result
+    }
+
+    /// Goes offline and closes the repo. Safe to call once, online or not.
+    package func stop() async {
+        let network = network.withLock { network in
+            defer { network = nil }
+            return network
+        }
+        if let network {
+            await network.exchange.stop()
+            await network.host.shutdown()
+        }
+        let repository = repository
+        try? await plane.blocking { try repository.close() }
+        await plane.shutdown()
+    }
+
+    // MARK: Network
+
+    package var isOnline: Bool { network.withLock { $0 != nil } }
+
+    /// The node's place in the network. Throws `needsRunningNode` offline; `what` names the wish.
+    package func host(for what: String) throws -> Host { try online(for: what).host }
+
+    /// The block exchange. Throws `needsRunningNode` offline; `what` names the wish.
+    package func exchange(for what: String) throws -> BlockExchangeService { try online(for: what).exchange }
+
+    private func online(for what: String) throws -> Network {
+        guard let network = network.withLock({ $0 }) else { throw NodeError.needsRunningNode(what) }
+        return network
+    }
+
+    // MARK: Content
+
+    /// A way to get blocks, from here or from peers, for one purpose: one file, one folder, one pin.
+    ///
+    /// - Parameter timeout: how long a block may be waited for; the configured time when `nil`.
+    /// - Parameter keeps: whether blocks that are here already are held back from garbage collection, too.
+    package func fetchSession(timeout: Duration? = nil, keeps: Bool = false) -> FetchSession {
+        FetchSession(
+            blocks: blocks, plane: plane, exchange: network.withLock { $0?.exchange },
+            timeout: timeout ?? configuration.content.fetchTimeout, keeps: keeps)
+    }
+
+    /// A reader of DAGs over `session`.
+    package func reader(_ session: FetchSession) -> DAGReader {
+        DAGReader(get: { try await session.get($0) })
+    }
+
+    /// Gives `body` a session to put blocks into; what was put is durable when this returns, and safe from
+    /// garbage collection until then.
+    package func withImport<R>(_ body: (ImportSession) async throws -> R) async throws -> R {
+        let session = ImportSession(blocks: blocks, plane: plane, exchange: network.withLock { $0?.exchange })
+        defer { session.end() }
+        let result = try await body(session)
+        try await session.finish()
+        return result
+    }
+}
