@@ -32,6 +32,7 @@ extension ExitStatus {
             case .conflict: .conflict
             case .unavailable: .unavailable
             case .retryLater, .throttled: .retryLater
+            case .badConfiguration: .badConfiguration
             }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import HTTPAPI
+import Multiformats
 import PeerCrypto
 import PeerNode
 

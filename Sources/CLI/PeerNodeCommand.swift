@@ -44,7 +44,7 @@ struct PeerNodeCommand: AsyncParsableCommand {
             Output.flush()
         } catch {
             Output.flush()
-            exit(finish(error, json: arguments.contains("--json")).rawValue)
+            Foundation.exit(finish(error, json: arguments.contains("--json")).rawValue)
         }
     }
 

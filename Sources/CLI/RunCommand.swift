@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import HTTPAPI
 import Logging
+import Multiformats
 import NIOCore
 import NIOPosix
 import PeerNode
@@ -94,7 +95,7 @@ struct RunCommand: AsyncParsableCommand {
         Task.detached {
             try await Task.sleep(for: patience)
             Messages.write("the orderly stop took too long")
-            exit(cause == .interrupt ? ExitStatus.interrupted.rawValue : ExitStatus.failure.rawValue)
+            Foundation.exit(cause == .interrupt ? ExitStatus.interrupted.rawValue : ExitStatus.failure.rawValue)
         }
     }
 }

@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 
 /// Waits for SIGTERM, SIGINT or a request over the API; a second SIGINT ends the program at once.
-final class StopSignals: Sendable {
+final class StopSignals: @unchecked Sendable {  // `sources` is written in `init` alone, everything else is Sendable
     enum Cause: Sendable {
         case terminate
         case interrupt
@@ -13,7 +13,7 @@ final class StopSignals: Sendable {
     private let causes: AsyncStream<Cause>
     private let continuation: AsyncStream<Cause>.Continuation
     private let interrupts = Atomic(0)
-    private let sources = Mutex<[any DispatchSourceSignal]>([])
+    private var sources: [any DispatchSourceSignal] = []
 
     /// From here on the signals no longer end the program by themselves.
     init() {
@@ -25,7 +25,7 @@ final class StopSignals: Sendable {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { [weak self] in self?.received(cause) }
             source.resume()
-            sources.withLock { $0.append(source) }
+            sources.append(source)
         }
     }
 

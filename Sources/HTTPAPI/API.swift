@@ -1,5 +1,4 @@
 import Foundation
-package import Logging
 import MerkleDAG
 import Multiformats
 package import PeerNode

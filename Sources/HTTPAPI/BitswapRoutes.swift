@@ -20,7 +20,7 @@ extension API {
         },
         RPCCommand("bitswap/ledger") { api, request in
             let peer = try peer(request.parameters.argument(0, "peer"))
-            let ledger = await try api.node.exchange(for: "a ledger").ledger(of: peer)
+            let ledger = try await api.node.exchange(for: "a ledger").ledger(of: peer)
             return .value([
                 "Peer": JSON(peer), "Value": .double(ledger.debtRatio), "Sent": .int(Int(clamping: ledger.bytesSent)),
                 "Recv": .int(Int(clamping: ledger.bytesReceived)), "Exchanged": .int(Int(clamping: ledger.exchanges)),

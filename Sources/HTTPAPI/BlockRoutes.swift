@@ -2,6 +2,7 @@ import Multiformats
 import NIOCore
 import PeerCrypto
 import PeerNode
+import Storage
 
 extension API {
     static let blockCommands = [

@@ -44,7 +44,7 @@ extension API {
         let root = try await reader.summary(of: try await resolve(path.description, reader))
         let length = root.kind == .file ? root.size : root.cumulativeSize
         return .bytes(type: "application/x-tar", length: Int(clamping: length)) { sink in
-            for try await bytes in TarWriter(reader.tree(root.cid), name: path.lastName) { try await sink.write(bytes) }
+            for try await bytes in TarStream(root.cid, from: reader, rootName: path.lastName) { try await sink.write(bytes) }
         }
     }
 

@@ -139,6 +139,7 @@ package final class FileReader {
 
     private static func failure(_ path: String) -> RPCError {
         let code = errno
-        return RPCError(code == ENOENT ? .notFound : .failure, "cannot read \(path): " + unsafe String(cString: strerror(code)))
+        let reason = unsafe String(cString: strerror(code))
+        return RPCError(code == ENOENT ? .notFound : .failure, "cannot read \(path): \(reason)")
     }
 }

@@ -1,6 +1,8 @@
 import Foundation
 import Multiformats
+import PeerCrypto
 import PeerNode
+import Transport
 
 extension API {
     static let nodeCommands = [

@@ -1,5 +1,6 @@
 import MerkleDAG
 import Multiformats
+import NIOCore
 import PeerNode
 import Storage
 
@@ -49,11 +50,10 @@ extension API {
 
     private func unpin(_ request: RPCRequest) async throws -> RPCReply {
         _ = try request.parameters.argument(0, "ipfs-path")
-        let recursive = try request.parameters.flag("recursive", "r", default: true)
         let reader = node.reader(try session(request))
         var cids: [CID] = []
         for path in request.parameters.arguments { cids.append(try await resolve(path, reader)) }
-        for cid in cids { try await node.unpin(cid, recursive: recursive) }
+        for cid in cids { try await node.unpin(cid) }
         return .value(["Pins": .array(cids.map { JSON($0) })])
     }
 

@@ -28,6 +28,7 @@ extension RPCError {
         case .badAddress: .malformed
         case .full: .failure
         case .shuttingDown: .retryLater
+        case .noSwarmKey: .badConfiguration
         }
     }
 

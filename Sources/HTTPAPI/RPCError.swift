@@ -17,6 +17,7 @@ package struct RPCError: Error, Hashable, Sendable {
         case methodNotAllowed = "method-not-allowed"
         case tooLarge = "too-large"
         case throttled
+        case badConfiguration = "bad-configuration"
     }
 
     package let kind: Kind
@@ -40,7 +41,7 @@ package struct RPCError: Error, Hashable, Sendable {
         case .tooLarge: 413
         case .throttled: 429
         case .unavailable, .retryLater: 503
-        case .failure, .malformed, .notFound, .timeout, .conflict: 500
+        case .failure, .malformed, .notFound, .timeout, .conflict, .badConfiguration: 500
         }
     }
 

@@ -25,19 +25,27 @@ extension API {
         ]
     }
 
+    /// How many blocks are looked at together.
+    private static let page = 1000
+
     private func collectGarbage(_ request: RPCRequest) async throws -> RPCReply {
         let silent = try request.parameters.flag("silent", "quiet")
         return .events { [node] sink in
-            let (events, continuation) = AsyncStream.makeStream(of: Multihash.self)
-            async let collecting: GCReport = {
-                defer { continuation.finish() }
-                return try await node.collectGarbage { continuation.yield($0) }
-            }()
-            for await multihash in events where !silent {
-                // The store does not know codecs; as raw, every client finds the block again.
-                try await sink.event(["Key": ["/": JSON(CID(codec: .raw, multihash: multihash))]])
+            let blocks = node.blocks
+            // The store counts what it deletes and does not list it; what is gone afterwards was deleted.
+            let before = try await node.plane.blocking {
+                var all: [CID] = []
+                if !silent { try blocks.allBlocks { all += $0 } }
+                return all
             }
-            _ = try await collecting
+            _ = try await node.collectGarbage()
+            for start in stride(from: 0, to: before.count, by: Self.page) {
+                let page = Array(before[start..<min(start + Self.page, before.count)])
+                let sizes = try await node.plane.blocking { try blocks.sizes(of: page) }
+                for (cid, size) in zip(page, sizes) where size == nil {
+                    try await sink.event(["Key": Self.link(cid)])
+                }
+            }
         }
     }
 
@@ -46,14 +54,13 @@ extension API {
             let (events, continuation) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
             async let verifying: Node.Verification = {
                 defer { continuation.finish() }
-                return try await node.verify { done, _ in continuation.yield(done) }
+                return try await node.verify { continuation.yield($0.checked) }
             }()
             for await done in events { try await sink.event(["Msg": "", "Progress": .int(done)]) }
             let result = try await verifying
             let mended = Set(result.refetched)
-            for multihash in result.report.corrupt {
-                let fate = mended.contains(multihash) ? "fetched again from a peer" : "quarantined"
-                let cid = CID(codec: .raw, multihash: multihash)
+            for cid in result.report.damaged {
+                let fate = mended.contains(cid) ? "fetched again from a peer" : "quarantined"
                 try await sink.event(["Msg": .string("block \(cid) was corrupt: \(fate)"), "Progress": 0])
             }
             guard result.isClean else { throw RPCError(.failure, "verify complete, some blocks were corrupt") }

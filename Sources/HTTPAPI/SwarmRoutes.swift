@@ -1,4 +1,5 @@
 import Multiformats
+import PeerCrypto
 import PeerNode
 import Transport
 
