@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import HTTPAPI
 
 struct IDCommand: AsyncParsableCommand {
@@ -59,7 +60,8 @@ struct LogCommand: AsyncParsableCommand {
 
         func run() async throws {
             let arguments = words.count == 1 ? ["all"] + words : words
-            let message = try await common.value("log/level", arguments)["Message"]?.text ?? ""
+            let answer = try await common.value("log/level", arguments)["Message"]?.text ?? ""
+            let message = answer.trimmingCharacters(in: .newlines)
             if common.json { Output.line(["message": .string(message)]) } else { Messages.write(message) }
         }
     }

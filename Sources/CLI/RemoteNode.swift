@@ -17,7 +17,7 @@ struct RemoteNode: NodeClient {
         else { return nil }
         let node = RemoteNode(host: host, port: port, token: APIToken.load(repository: repository)?.text)
         do {
-            try await node.open().channel.close()
+            try await node.bootstrap.connect(host: node.host, port: node.port).get().close()
             return node
         } catch let error as IOError where error.errnoCode == ECONNREFUSED {
             return nil
@@ -30,14 +30,17 @@ struct RemoteNode: NodeClient {
 
     typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
 
-    private func open() async throws -> Connection {
-        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    private var bootstrap: ClientBootstrap {
+        ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(10))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(minimum: 4 << 10, initial: 64 << 10, maximum: 1 << 20))
-            .connect(host: host, port: port) { channel in
+    }
+
+    private func open() async throws -> Connection {
+        try await bootstrap.connect(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
