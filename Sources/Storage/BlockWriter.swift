@@ -55,13 +55,14 @@ final class BlockWriter: Sendable {
         let missing = try missing(among: blocks)
         let now = options.now()
         for kind in PackKind.allCases {
+            let limit = min(options.flushBytes, Int(kind == .small ? options.smallPackLimit : options.packLimit))
             var batch = RecordBatch(kind: kind, added: now, salt: packs.salt)
             for block in missing where (block.data.readableBytes < options.smallBlockLimit) == (kind == .small) {
-                batch.append(block.cid.multihash, block.data)
-                if batch.length >= options.flushBytes {
+                if !batch.items.isEmpty, batch.length + block.data.readableBytes > limit {
                     try append(batch)
                     batch = RecordBatch(kind: kind, added: now, salt: packs.salt)
                 }
+                batch.append(block.cid.multihash, block.data)
             }
             if !batch.items.isEmpty { try append(batch) }
         }

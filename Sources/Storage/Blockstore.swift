@@ -156,7 +156,7 @@ package final class Blockstore: Sendable {
     @discardableResult
     package func touch(_ cids: [CID]) throws(RepositoryError) -> [Bool] {
         let held = writer.state.withLock { state in
-            cids.map { $0.isIdentity || state.pending.entries[$0.multihash] != nil || state.pending.touch($0.multihash) }
+            cids.map { $0.isIdentity || state.pending.touch($0.multihash) }
         }
         let sizes = try sizes(of: cids)
         return zip(held, sizes).map { $0 && $1 != nil }

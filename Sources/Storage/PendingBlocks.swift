@@ -53,8 +53,8 @@ struct PendingBlocks: Sendable {
     /// Says whether a block that is being put is pending; where the index must be asked, the block is held
     /// back from collection before that happens.
     mutating func admit(_ multihash: Multihash) -> Standing {
-        if let entry = entries[multihash] {
-            if entry.epoch < epoch { touch(multihash) }
+        if entries[multihash] != nil {
+            touch(multihash)
             return .pending
         }
         if condemned.contains(multihash) { return .mustWrite }
@@ -66,7 +66,11 @@ struct PendingBlocks: Sendable {
     /// deleted at this moment.
     @discardableResult
     mutating func touch(_ multihash: Multihash) -> Bool {
-        if condemned.contains(multihash) { return false }
+        if let entry = entries[multihash] {
+            if entry.epoch == epoch { return true }
+        } else if condemned.contains(multihash) {
+            return false
+        }
         if touches.insert(multihash).inserted { sequence += 1 }
         return true
     }

@@ -58,9 +58,13 @@ final class PinTable: Sendable {
         guard try stored(cid) != nil else { return false }
         try journal.append(.unpin(cid))
         try database.durably { database in
-            try database.execute(sql: "DELETE FROM pins WHERE cid = ?", arguments: [Blob(cid.bytes)])
+            try PinTable.delete(cid, in: database)
         }
         return true
+    }
+
+    static func delete(_ cid: CID, in database: Database) throws {
+        try database.execute(sql: "DELETE FROM pins WHERE cid = ?", arguments: [Blob(cid.bytes)])
     }
 
     /// The kind of the pin of exactly this CID.

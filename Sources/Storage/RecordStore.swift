@@ -63,10 +63,7 @@ package final class RecordStore: Sendable {
                 database, sql: "SELECT durable FROM records WHERE space = ? AND key = ?", arguments: [table, Blob(key)])
         }
         if durable == true { try journal.append(.noRecord(space: table, key: key)) }
-        try database.write { database in
-            try database.execute(
-                sql: "DELETE FROM records WHERE space = ? AND key = ?", arguments: [table, Blob(key)])
-        }
+        try database.write { try RecordStore.delete(key, table, in: $0) }
     }
 
     /// Everything in `table` that has not expired, by key.
@@ -92,6 +89,10 @@ package final class RecordStore: Sendable {
             try database.execute(sql: "DELETE FROM records WHERE expires <= ?", arguments: [now()])
             return database.changesCount
         }
+    }
+
+    static func delete(_ key: [UInt8], _ table: String, in database: Database) throws {
+        try database.execute(sql: "DELETE FROM records WHERE space = ? AND key = ?", arguments: [table, Blob(key)])
     }
 
     static func insert(_ record: Record, _ table: String, durable: Bool, in database: Database) throws {

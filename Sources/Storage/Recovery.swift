@@ -16,7 +16,7 @@ package struct RecoveryReport: Hashable, Sendable {
     package var tornBytes: Int64 = 0
     /// Packs that the index knew and that are gone; their blocks are quarantined.
     package var missingPacks: [UInt32] = []
-    /// Pins and records that came back from a damaged database or the journal.
+    /// Pins after a rebuild, and records that could be read from the damaged database.
     package var recoveredPins = 0
     package var recoveredRecords = 0
 }
@@ -59,7 +59,8 @@ struct Recovery {
             report.damagedDatabase = try folder.setDatabaseAside(now: options.now())
         }
         let index = try database ?? IndexDatabase(path: folder.index, readers: options.readers)
-        if report.rebuiltBecause != nil { try restorePinsAndRecords(into: index) }
+        if let damaged = report.damagedDatabase { try salvage(damaged, into: index) }
+        if !report.wasClean || report.rebuiltBecause != nil { try replayJournal(into: index) }
         let epoch = max(try BlockIndex(database: index).epoch(), IndexRow.unverified) + 1
         let growing = try reconcile(index, epoch: epoch)
         return (index, try openJournal(index), growing, epoch)
@@ -104,41 +105,40 @@ struct Recovery {
 
     // MARK: Pins and records
 
-    private mutating func restorePinsAndRecords(into database: IndexDatabase) throws {
-        var pins: [CID: Pin] = [:]
-        var records: [Salvage.Record] = []
-        var names: [Salvage.RecordName: Int] = [:]
-        func keep(_ record: Salvage.Record) {
-            if let place = names[record.name] { records[place] = record } else {
-                names[record.name] = records.count
-                records.append(record)
-            }
-        }
-        let salvage = report.damagedDatabase.map { Salvage(path: $0) }
-        for record in salvage?.records() ?? [] { keep(record) }
-        for pin in salvage?.pins() ?? [] { pins[pin.cid] = pin }
-        // The journal has every pin and durable record; where the two differ it is right, since it is first.
-        let entries = try Journal.entries(folder.journal)
-        for entry in entries {
-            switch entry {
-            case .pin(let pin): pins[pin.cid] = pin
-            case .unpin(let cid): pins[cid] = nil
-            case .record(let space, let key, let value):
-                keep(Salvage.Record(name: .init(space: space, key: key), value: value, expires: nil, durable: true))
-            case .noRecord(let space, let key):
-                if let place = names[.init(space: space, key: key)] { records[place].value = nil }
-            }
-        }
+    /// Takes over what can still be read of the database that was set aside.
+    private mutating func salvage(_ path: String, into database: IndexDatabase) throws {
+        let salvage = Salvage(path: path)
+        let (pins, records) = (salvage.pins(), salvage.records())
         try database.durably { database in
-            for pin in pins.values { try PinTable.insert(pin, in: database) }
+            for pin in pins { try PinTable.insert(pin, in: database) }
             for record in records {
-                guard let value = record.value else { continue }
-                let row = RecordStore.Record(key: record.name.key, value: value, expires: record.expires)
-                try RecordStore.insert(row, record.name.space, durable: record.durable, in: database)
+                let row = RecordStore.Record(key: record.key, value: record.value, expires: record.expires)
+                try RecordStore.insert(row, record.space, durable: record.durable, in: database)
             }
         }
-        report.recoveredPins = pins.count
-        report.recoveredRecords = records.count { $0.value != nil }
+        report.recoveredRecords = records.count
+    }
+
+    /// Brings pins and durable records to what the journal says, which was first to know: a log that lost its
+    /// end leaves a whole database that is a little older. What the journal does not mention stays as it is.
+    private mutating func replayJournal(into database: IndexDatabase) throws {
+        let entries = try Journal.entries(folder.journal)
+        if !entries.isEmpty {
+            try database.durably { database in
+                for entry in entries {
+                    switch entry {
+                    case .pin(let pin): try PinTable.insert(pin, in: database)
+                    case .unpin(let cid): try PinTable.delete(cid, in: database)
+                    case .record(let space, let key, let value):
+                        try RecordStore.insert(.init(key: key, value: value), space, durable: true, in: database)
+                    case .noRecord(let space, let key): try RecordStore.delete(key, space, in: database)
+                    }
+                }
+            }
+        }
+        if report.rebuiltBecause != nil {
+            report.recoveredPins = try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM pins") ?? 0 }
+        }
     }
 
     private func openJournal(_ database: IndexDatabase) throws -> Journal {

@@ -5,14 +5,10 @@ import Multiformats
 ///
 /// Blocks are not taken from there; the packs know them better.
 struct Salvage {
-    struct RecordName: Hashable {
+    struct Record {
         var space: String
         var key: [UInt8]
-    }
-    struct Record {
-        var name: RecordName
-        /// `nil` once it is known to be deleted.
-        var value: [UInt8]?
+        var value: [UInt8]
         var expires: UInt32?
         var durable: Bool
     }
@@ -27,8 +23,8 @@ struct Salvage {
                 let value = Blob.fromDatabaseValue(row[2])
             else { return nil }
             return Record(
-                name: RecordName(space: space, key: key.bytes), value: value.bytes,
-                expires: UInt32.fromDatabaseValue(row[3]), durable: Bool.fromDatabaseValue(row[4]) ?? false)
+                space: space, key: key.bytes, value: value.bytes, expires: UInt32.fromDatabaseValue(row[3]),
+                durable: Bool.fromDatabaseValue(row[4]) ?? false)
         }
     }
 

@@ -10,6 +10,11 @@ package struct VerifyReport: Hashable, Sendable {
     /// Blocks with a hash function that is not known here: only their CRC32C was checked.
     package var unknownHash = 0
 
+    package init(checked: Int = 0, checkedBytes: Int = 0) {
+        self.checked = checked
+        self.checkedBytes = checkedBytes
+    }
+
     package var isClean: Bool { damaged.isEmpty }
 
     mutating func add(_ other: VerifyReport) {
