@@ -49,6 +49,7 @@ package enum DAGFormatError: Error, Hashable, Sendable {
     case repeatedField(Int)
     case fieldOrder(Int)
     case missingHash
+    case unsortedLinks
     case invalidCID(MultiformatError)
     case missingType
     case unknownType(UInt64)
@@ -74,6 +75,7 @@ extension DAGFormatError: CustomStringConvertible {
         case .repeatedField(let field): "field \(field) comes twice"
         case .fieldOrder(let field): "field \(field) comes out of order"
         case .missingHash: "a link names no block"
+        case .unsortedLinks: "the links are not in the order of their names"
         case .invalidCID(let error): "a link's CID is not valid: \(error)"
         case .missingType: "the node does not say what it is"
         case .unknownType(let type): "UnixFS type \(type) is unknown"

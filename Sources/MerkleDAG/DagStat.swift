@@ -56,7 +56,7 @@ extension DagStat {
         for root in roots { lines.append("\(pad("\(root.cid)", width))\t\(pad("\(root.blocks)", 15))\t\(root.size)") }
         lines += ["", "Summary", "Total Size: \(totalSize) (\(DagStat.human(totalSize)))"]
         lines += ["Unique Blocks: \(uniqueBlocks)", "Shared Size: \(sharedSize) (\(DagStat.human(sharedSize)))"]
-        lines += ["Ratio: \(DagStat.decimal(ratio, places: 6))", "", ""]
+        lines += ["Ratio: \(DagStat.decimal(ratio, places: 6))", "", "", ""]
         return lines.joined(separator: "\n")
     }
 

@@ -84,7 +84,7 @@ extension HAMTShard {
     static func slotNumber(of hash: UInt64, depth: Int, fanout: Int) -> Int? {
         let bits = fanout.trailingZeroBitCount
         guard (depth + 1) * bits <= 64 else { return nil }
-        return Int(hash >> UInt64(64 - (depth + 1) * bits)) & (fanout - 1)
+        return Int(hash >> UInt64(64 - (depth + 1) * bits) & UInt64(fanout - 1))
     }
 
     /// The hex digits that a slot's number takes in link names.

@@ -39,7 +39,7 @@ struct CARTests {
     /// Files that a strict reader must refuse, and after how many good blocks.
     static let bad: [(String, Int)] = [
         ("badheaderlength", 0), ("badsectionlength", 0), ("sample-corrupt-pragma", 0), ("sample-rootless-v42", 0),
-        ("sample-v1-tailing-corrupt-section", 1043), ("sample-v2-corrupt-data-and-index", 0),
+        ("sample-v1-tailing-corrupt-section", 1042), ("sample-v2-corrupt-data-and-index", 0),
         ("sample-v1-with-zero-len-section", 1043), ("sample-v1-with-zero-len-section2", 20),
     ]
     static let badPaths = Set(bad.map { "car/go-car/\($0.0).car" })
