@@ -21,6 +21,13 @@ import Testing
         Case(
             rule: Rules.pureCores, path: "Sources/BlockExchange/Bitswap.swift", bad: "let now = ContinuousClock.now",
             good: "// a ContinuousClock would be wrong here\nlet x = Int.random(in: 0..<3, using: &generator)"),
+        Case(
+            rule: Rules.pureCores, path: "Sources/BlockExchange/ServeQueue.swift",
+            bad: "let block = await store.get(cid)",
+            good: "session.await(peer)\ntasks.push(Task(cid))"),
+        Case(
+            rule: Rules.pureCores, path: "Sources/BlockExchange/Session.swift", bad: "Task { run() }",
+            good: "tasks.push(Task())"),
         Case(rule: Rules.pureCores, path: "Sources/SansIO/Timers.swift", bad: "func f() async {}", good: "func f() {}"),
         Case(
             rule: Rules.pureCores, path: "Sources/Gossip/Mesh.swift", bad: "peers.shuffled()",
@@ -97,9 +104,14 @@ import Testing
     /// Comments and string literals are no code; escapes and raw strings do not confuse the reader.
     @Test(arguments: [
         ("a // b!", "a "), ("\"x!\" + y", "\"\" + y"), ("\"\\\"!\" z", "\"\" z"), ("#\"a\"!\"# b", "\"\" b"),
-        ("/* a /* b */ c */ d", " d"), ("\"\"\"\nx!\n\"\"\" e", "\"\n\n\" e"), ("#if DEBUG", "#if DEBUG"),
+        ("/* a /* b */ c */ d", " d"), ("#if DEBUG", "#if DEBUG"),
     ])
     func stripsWhatIsNoCode(_ text: String, _ expected: String) {
         #expect(SourceFile.strip(text) == expected)
+    }
+
+    /// A literal over several lines keeps its lines, so that line numbers stay right.
+    @Test func keepsLines() {
+        #expect(SourceFile.strip("\"\"\"\nx!\n\"\"\" e") == "\"\n\n\" e")
     }
 }

@@ -47,7 +47,7 @@ enum Rules {
     static let pureCores = Rule.lines(
         "cores never wait, read a clock or draw luck", in: { $0.isSource && pureRooms.contains($0.room) },
         matching:
-            #"\bawait\b|\basync\b|\bTask\b|\bTask\.|ContinuousClock|SuspendingClock|\bDate\(|DispatchTime|clock_gettime|gettimeofday|SystemRandomNumberGenerator|\.random\(in:(?![^)]*using:)|\.shuffled\(\)|\.randomElement\(\)|RandomBytes|randombytes|\bThread\b|\bMutex\b|\bactor\b"#,
+            #"(?<!\.)\bawait\s+\w|\basync\b|\bTask\s*\{|\bTask\.(detached|sleep|yield)|ContinuousClock|SuspendingClock|\bDate\(|DispatchTime|clock_gettime|gettimeofday|SystemRandomNumberGenerator|\.random\(in:(?![^)]*using:)|\.shuffled\(\)|\.randomElement\(\)|RandomBytes|randombytes|\bThread\b|\bMutex\b|\bactor\b"#,
         message: "a core takes time as `now` and luck from a SeededGenerator, and never suspends")
 
     /// Rooms on the way of every byte: Foundation is slow to load and slow to run.
