@@ -1,5 +1,5 @@
-import NIOCore
-import PeerCrypto
+package import NIOCore
+package import PeerCrypto
 
 /// The sending half of the data plane: gathers yamux frames into Noise frames and seals them where they
 /// lie, four to a pooled buffer, so that a batch costs one copy and one system call.
@@ -79,28 +79,32 @@ struct NoiseWriter {
 
 /// The receiving half: takes whole Noise frames out of what the socket gave and decrypts them from there
 /// into a plaintext buffer. Only a frame that is cut by the end of the input is copied.
-struct NoiseReader {
+package struct NoiseReader {
     private let cipher: NoiseCipher
     /// A frame's beginning, with its length, whose rest has not arrived.
     private var partial = ByteBuffer()
 
-    init(cipher: NoiseCipher) { self.cipher = cipher }
+    package init(cipher: NoiseCipher) { self.cipher = cipher }
 
     /// Bytes of an incomplete frame that are kept here.
     var pendingBytes: Int { partial.readableBytes }
 
     /// Decrypts frames of `input` into `plaintext` as long as they fit its capacity.
     ///
-    /// Returns true when `input` is used up, false when `plaintext` has to be emptied first.
-    mutating func receive(_ input: inout ByteBuffer, into plaintext: inout ByteBuffer) throws(NoiseError) -> Bool {
+    /// Returns true when `input` is used up, false when `plaintext` has to be emptied first; an empty one with
+    /// room for as many bytes as came in is always enough to get on.
+    package mutating func receive(_ input: inout ByteBuffer, into plaintext: inout ByteBuffer) throws(NoiseError)
+        -> Bool
+    {
         if partial.readableBytes > 0 {
             guard try completePartial(&input, into: &plaintext) else { return input.readableBytes == 0 }
         }
         while let length = input.getInteger(at: input.readerIndex, as: UInt16.self).map(Int.init) {
-            guard plaintext.writableBytes >= length else { return false }
+            // Only a whole frame asks for room: a length whose frame is still to come means nothing yet.
             guard let frame = input.getSlice(at: input.readerIndex + NoiseCipher.headerLength, length: length) else {
                 break
             }
+            guard plaintext.writableBytes >= length else { return false }
             input.moveReaderIndex(forwardBy: NoiseCipher.headerLength + length)
             try cipher.open(frame: frame, into: &plaintext)
         }
@@ -120,10 +124,10 @@ struct NoiseReader {
             partial.writeInteger(byte)
         }
         let length = Int(partial.getInteger(at: partial.readerIndex, as: UInt16.self) ?? 0)
-        guard plaintext.writableBytes >= length else { return false }
         let missing = NoiseCipher.headerLength + length - partial.readableBytes
         if let rest = input.readSlice(length: min(missing, input.readableBytes)) { partial.writeImmutableBuffer(rest) }
         guard partial.readableBytes == NoiseCipher.headerLength + length else { return false }
+        plaintext.reserveCapacity(minimumWritableBytes: length)
         partial.moveReaderIndex(forwardBy: NoiseCipher.headerLength)
         try cipher.open(frame: partial, into: &plaintext)
         partial.clear()
