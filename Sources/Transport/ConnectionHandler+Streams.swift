@@ -161,9 +161,9 @@ extension ConnectionHandler {
 
     func endInput(of stream: PeerStream) {
         stream.inputEnded = true
-        if stream.negotiation != nil {
-            let isOver = stream.isInbound || !stream.isLazy
-            return isOver ? reset(stream, code: 0, error: .truncated) : ()
+        // Nobody waits for the answer of a stream that was opened lazily and closed at once.
+        if stream.negotiation != nil, !stream.discardsInput {
+            return reset(stream, code: 0, error: .truncated)
         }
         stream.serveReader()
         stream.handler?.inputClosed(stream)

@@ -41,6 +41,8 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {  // 
     var isFlushScheduled = false
     private(set) var isClosed = false
 
+    /// Told when the other side breaks the rules.
+    private let violated: (ConnectionError) -> Void
     private var ticker: RepeatedTask?
     private var pings: [UInt32: Instant] = [:]
     private var nextPing: UInt32 = 0
@@ -50,8 +52,9 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {  // 
 
     init(
         connection: Connection, upgraded: ConnectionUpgrade.Result, limits: TransportLimits,
-        windowBudget: MemoryBudget, pool: BufferPool
+        windowBudget: MemoryBudget, pool: BufferPool, violated: @escaping (ConnectionError) -> Void
     ) {
+        self.violated = violated
         self.connection = connection
         self.limits = limits
         registry = connection.registry
@@ -163,10 +166,14 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {  // 
 
     private func fail(_ error: any Error) {
         guard !isClosed else { return }
-        if case YamuxError.goAway = error {
+        switch error {
+        case YamuxError.goAway: close(code: nil)
+        case let error as YamuxError:
+            violated(.yamux(error))
+            close(code: 1)
+        default:
+            violated((error as? NoiseError).map { ConnectionError($0) } ?? .security("\(error)"))
             close(code: nil)
-        } else {
-            close(code: error is YamuxError ? 1 : 2)
         }
     }
 

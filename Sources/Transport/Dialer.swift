@@ -5,9 +5,9 @@ package import SansIO
 /// 250 ms later, one dial per peer however many ask for it.
 ///
 /// ```
-/// dial -> attempt(best) --fails--> attempt(next) ... -> finished(failure)
+/// dial -> attempt(best) --fails--> attempt(next) ... -> failed
 ///              |--250 ms--> attempt(next) in parallel
-///              |--succeeds--> cancel the others -> finished(success)
+///              |--succeeds--> cancel the others
 /// ```
 /// An address that failed rests for a time that grows with each failure.
 package struct Dialer: ProtocolCore, Sendable {
@@ -63,7 +63,7 @@ package struct Dialer: ProtocolCore, Sendable {
             start(peer, addresses, isForced: isForced, now: now, into: &effects)
         case .attemptSucceeded(let attempt): succeed(attempt, into: &effects)
         case .attemptFailed(let attempt, let error): fail(attempt, error, now: now, into: &effects)
-        case .connected(let peer): abandon(peer, into: &effects)
+        case .connected(let peer): settle(peer)
         }
     }
 
@@ -154,6 +154,13 @@ package struct Dialer: ProtocolCore, Sendable {
         } else if !dial.waiting.isEmpty {
             startNext(peer, now: now, into: &effects)
         }
+    }
+
+    /// Starts nothing new for a peer that is connected. What is under way runs on: when both sides dial at
+    /// once and both gave up their own attempt for the other's, no connection would be left.
+    private mutating func settle(_ peer: PeerID) {
+        dials[peer]?.waiting = []
+        dials[peer]?.nextStart = nil
     }
 
     /// Ends a dial without a word about it.

@@ -24,7 +24,10 @@ extension Host {
                     localAddress: channel.localAddress.flatMap { Multiaddr($0) } ?? remote, isInbound: !isDialer,
                     channel: channel, registry: registry, limits: limits, unreadTotal: unreadTotal, now: now)
                 let handler = ConnectionHandler(
-                    connection: connection, upgraded: result, limits: limits, windowBudget: windowBudget, pool: pool)
+                    connection: connection, upgraded: result, limits: limits, windowBudget: windowBudget, pool: pool,
+                    violated: { [self] error in
+                        logRefusal(peer: connection.remotePeer, address: remote, reason: error.reason)
+                    })
                 return (handler, { self.established(connection, done) })
             },
             failed: { [self] error in

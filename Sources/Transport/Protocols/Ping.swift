@@ -41,11 +41,13 @@ package final class Pinger: Sendable {
     init(_ stream: PeerStream) { self.stream = stream }
 
     static func open(on connection: Connection) -> Pinger {
-        Pinger(connection.openStream([Ping.protocolID], lazily: true) { _ in PingHandler() })
+        Pinger(connection.openStream([Ping.protocolID]) { _ in PingHandler() })
     }
 
     /// The time that 32 bytes take there and back. Throws `StreamError`.
     package func ping() async throws -> Duration {
+        // The negotiation must not count as a round trip.
+        try await stream.waitUntilOpen()
         let promise = stream.eventLoop.makePromise(of: Duration.self)
         let stream = stream
         stream.eventLoop.execute {
