@@ -1,8 +1,6 @@
 package import Multiformats
 package import NIOCore
 
-import PeerCrypto
-
 /// One Bitswap message: wants, answers about blocks, and blocks.
 ///
 /// The same value serves all versions; `BitswapVersion` says which fields reach the wire (see
@@ -75,7 +73,8 @@ package struct BitswapMessage: Hashable, Sendable {
 
 /// A block as it comes from the wire: data, and a prefix from which hashing makes its CID.
 ///
-/// Nothing is known about it until `hashed()` was called, which is the expensive part and belongs on a worker.
+/// Nothing is known about it until `block(hashing:)` was called, which is the expensive part and belongs
+/// on a worker.
 package struct ReceivedBlock: Hashable, Sendable {
     /// Version, codec, hash function and digest length: a CID without its digest.
     package struct Prefix: Hashable, Sendable {
@@ -114,14 +113,18 @@ package struct ReceivedBlock: Hashable, Sendable {
         data = block.data
     }
 
-    /// The block with its CID computed; `nil` when the prefix makes no CID that is allowed, or names a
-    /// function that we do not have.
+    /// The block with its CID computed by `hash`, which is `ContentHash.hash`; `nil` when the prefix makes no
+    /// CID that is allowed, or names a function that we do not have.
     ///
     /// A digest may be a truncated one, as the CID rules allow (20 bytes at least).
-    package func hashed() -> Block? {
-        guard prefix.hash != .identity,
-            let multihash = ContentHash.hash(data, code: prefix.hash, length: prefix.digestLength), multihash.isAllowed
-        else { return nil }
+    package func block(hashing hash: (ByteBuffer, HashCode) -> Multihash?) -> Block? {
+        guard prefix.hash != .identity, let complete = hash(data, prefix.hash) else { return nil }
+        var multihash = complete
+        if let length = prefix.digestLength, length != complete.digestLength {
+            guard length < complete.digestLength else { return nil }
+            multihash = Multihash(code: prefix.hash, digest: Array(complete.digest.prefix(length)))
+        }
+        guard multihash.isAllowed else { return nil }
         switch prefix.version {
         case 0:
             guard prefix.codec == .dagPB, let cid = CID(v0: multihash) else { return nil }

@@ -200,7 +200,7 @@ final class SimulatedNetwork {
         node.mostBytesHeld = max(node.mostBytesHeld, node.core.outstanding.bytes)
     }
 
-    private func serve(_ envelope: Envelope, _ node: Node) {
+    private func serve(_ envelope: BlockExchange.Envelope, _ node: Node) {
         var data = envelope.blocks.map { node.store[$0.cid.multihash] }
         let missing = zip(envelope.blocks, data).filter { $0.1 == nil }.map(\.0.cid)
         switch node.behaviour {
@@ -294,4 +294,9 @@ func missingCID(_ number: Int) -> CID {
     var digest = [UInt8](repeating: 0xee, count: 32)
     for index in 0..<8 { digest[index] = UInt8(truncatingIfNeeded: number >> (8 * index)) }
     return CID(codec: .raw, multihash: Multihash(code: .sha2_256, digest: digest))
+}
+
+extension ReceivedBlock {
+    /// The block, with its CID by the hash that the node uses.
+    func hashed() -> Block? { block { ContentHash.hash($0, code: $1) } }
 }
