@@ -11,7 +11,8 @@ struct Alphabet: Sendable {
         var folded = values
         for (value, digit) in digits.enumerated() {
             values[Int(digit)] = UInt8(value)
-            for letter in [digit, digit ^ 0x20] where letter == digit || (digit | 0x20) >= 0x61 && (digit | 0x20) <= 0x7a {
+            for letter in [digit, digit ^ 0x20]
+            where letter == digit || (digit | 0x20) >= 0x61 && (digit | 0x20) <= 0x7a {
                 folded[Int(letter)] = UInt8(value)
             }
         }

@@ -65,13 +65,13 @@ package enum DagCBOR {
         case .float(let number):
             guard number.isFinite else { throw .notFinite }
             bytes.append(0xfb)
-            bytes += Multiaddr.bigEndian(number.bitPattern)
+            append(number.bitPattern, length: 8, to: &bytes)
         case .string(let text): appendText(text, to: &bytes)
         case .bytes(let data):
             appendHeader(2, UInt64(data.count), to: &bytes)
             bytes += data
         case .link(let cid):
-            bytes += [0xd8, 42]
+            appendHeader(6, 42, to: &bytes)
             appendHeader(2, UInt64(cid.byteCount + 1), to: &bytes)
             bytes.append(0)
             cid.append(to: &bytes)
@@ -99,17 +99,15 @@ package enum DagCBOR {
         let type = major << 5
         if argument < 24 {
             bytes.append(type | UInt8(argument))
-        } else if let short = UInt8(exactly: argument) {
-            bytes += [type | 24, short]
-        } else if let medium = UInt16(exactly: argument) {
-            bytes.append(type | 25)
-            bytes += Multiaddr.bigEndian(medium)
-        } else if let long = UInt32(exactly: argument) {
-            bytes.append(type | 26)
-            bytes += Multiaddr.bigEndian(long)
-        } else {
-            bytes.append(type | 27)
-            bytes += Multiaddr.bigEndian(argument)
+            return
         }
+        let width = argument < 1 << 8 ? 0 : argument < 1 << 16 ? 1 : argument < 1 << 32 ? 2 : 3
+        bytes.append(type | UInt8(24 + width))
+        append(argument, length: 1 << width, to: &bytes)
+    }
+
+    /// The low bytes of `value`, most significant first.
+    private static func append(_ value: UInt64, length: Int, to bytes: inout [UInt8]) {
+        for index in (0..<length).reversed() { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
     }
 }

@@ -97,7 +97,9 @@ package struct Multiaddr: Hashable, Sendable {
     package var components: [Component] {
         var result: [Component] = []
         var index = 0
-        while index < bytes.count, let component = try? Component(reading: bytes, at: &index) { result.append(component) }
+        while index < bytes.count, let component = try? Component(reading: bytes, at: &index) {
+            result.append(component)
+        }
         return result
     }
 }

@@ -50,22 +50,29 @@ package struct Multihash: Hashable, Sendable {
     /// A multihash of `digest`, whose length must be at most `maximumDigestLength`.
     package init(code: HashCode, digest: [UInt8]) {
         precondition(digest.count <= Multihash.maximumDigestLength, "digest too long")
+        self.init(code: code, bytes: digest, range: 0..<digest.count)
+    }
+
+    private init(code: HashCode, bytes: [UInt8], range: Range<Int>) {
         self.code = code
         // Identity has words only for keys, all others only for 32 bytes: the code tells which.
-        let isKey = code == .identity && digest.count == 36 && digest.starts(with: Multihash.keyPrefix)
-        guard isKey || digest.count == 32 && code != .identity else {
+        let isKey = code == .identity && range.count == 36 && bytes[range].starts(with: Multihash.keyPrefix)
+        guard isKey || range.count == 32 && code != .identity else {
             (word0, word1, word2, word3) = (0, 0, 0, 0)
-            other = digest
+            other = Array(bytes[range])
             return
         }
-        let start = isKey ? 4 : 0
-        func word(_ offset: Int) -> UInt64 {
-            var value: UInt64 = 0
-            for index in start + offset..<start + offset + 8 { value = value << 8 | UInt64(digest[index]) }
-            return value
-        }
-        (word0, word1, word2, word3) = (word(0), word(8), word(16), word(24))
+        let start = range.upperBound - 32
+        word0 = Multihash.word(bytes, at: start)
+        word1 = Multihash.word(bytes, at: start + 8)
+        word2 = Multihash.word(bytes, at: start + 16)
+        word3 = Multihash.word(bytes, at: start + 24)
         other = nil
+    }
+
+    /// The big-endian number in eight bytes.
+    private static func word(_ bytes: [UInt8], at start: Int) -> UInt64 {
+        bytes[start..<start + 8].reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     /// A SHA-256 multihash from the digest's four big-endian words.
@@ -87,7 +94,7 @@ package struct Multihash: Hashable, Sendable {
         guard length <= UInt64(Multihash.maximumDigestLength) else { throw .digestLength(length) }
         let end = position + Int(length)
         guard end <= bytes.count else { throw .truncated }
-        self.init(code: code, digest: Array(bytes[position..<end]))
+        self.init(code: code, bytes: bytes, range: position..<end)
         index = end
     }
 
@@ -123,7 +130,11 @@ package struct Multihash: Hashable, Sendable {
     }
 
     private func append(_ word: UInt64, to bytes: inout [UInt8]) {
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+        var shift: UInt64 = 64
+        while shift > 0 {
+            shift -= 8
+            bytes.append(UInt8(truncatingIfNeeded: word >> shift))
+        }
     }
 
     /// The digest as big-endian words, when it is a hash of 32 bytes.

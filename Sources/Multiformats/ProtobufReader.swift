@@ -52,7 +52,7 @@ package struct ProtobufField: Sendable {
     package func array() throws(ProtobufError) -> [UInt8] { Array(try bytes().readableBytesView) }
 
     package func string() throws(ProtobufError) -> String {
-        guard let text = String(validating: try array(), as: UTF8.self) else { throw .invalidUTF8 }
+        guard let text = String(validating: try bytes().readableBytesView, as: UTF8.self) else { throw .invalidUTF8 }
         return text
     }
 }

@@ -100,6 +100,11 @@ extension ByteBuffer {
     /// Appends the varint of `value`; returns the number of bytes written.
     @discardableResult
     package mutating func writeVarint(_ value: UInt64) -> Int {
+        // Nearly all have one or two bytes, and each write has a price of its own.
+        if value < 1 << 7 { return writeInteger(UInt8(value)) }
+        if value < 1 << 14 {
+            return writeInteger(UInt16(value & 0x7f | 0x80 | value << 1 & 0x7f00), endianness: .little)
+        }
         var rest = value
         var written = 1
         while rest >= 0x80 {

@@ -87,7 +87,8 @@ import Testing
         let texts = [
             "/ip4/1.2.3.4/tcp/4001/p2p/12D3KooWLU2znyJMtDiHArqAGbZn8CgUGp92kxDBtefftEEaHSZS/p2p-circuit",
             "/ip6/2a00::1/udp/1/quic-v1/webtransport/certhash/uEiB2Z8v1a0b5e1gq4n8xHQbA3n6nJrA2y9rJ4c5nYxQb3g",
-            "/dns4/example.com/tcp/443/tls/sni/example.com/http/http-path/a%2Fb", "/ip6zone/eth0/ip6/fe80::1/tcp/1/memory/5",
+            "/dns4/example.com/tcp/443/tls/sni/example.com/http/http-path/a%2Fb",
+            "/ip6zone/eth0/ip6/fe80::1/tcp/1/memory/5",
             "/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1234",
         ]
         var readable = 0
@@ -119,7 +120,8 @@ import Testing
         for length in 0..<json.count { #expect(throws: DAGError.self) { try DagJSON.decode(Array(json[..<length])) } }
         let cid = CID(codec: .dagJSON, multihash: .init(sha256: (1, 2, 3, 4))).bytes
         for length in 0..<cid.count { #expect(throws: MultiformatError.self) { try CID(Array(cid[..<length])) } }
-        let address = try Multiaddr("/dns4/example.com/tcp/443/p2p/12D3KooWLU2znyJMtDiHArqAGbZn8CgUGp92kxDBtefftEEaHSZS")
+        let address = try Multiaddr(
+            "/dns4/example.com/tcp/443/p2p/12D3KooWLU2znyJMtDiHArqAGbZn8CgUGp92kxDBtefftEEaHSZS")
         let ends = address.components.indices.map { index -> Int in
             (try? Multiaddr(components: Array(address.components[...index])).bytes.count) ?? 0
         }

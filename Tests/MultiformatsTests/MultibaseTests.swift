@@ -51,7 +51,8 @@ import Testing
     /// The table's prefixes are ours.
     @Test(.enabled(if: Vectors.present, "\(Vectors.skipped)"))
     func table() throws {
-        for row in try Vectors.csv("multiformats/multibase-table.csv") where row[2] != "none" && !leftOut.contains(row[2]) {
+        for row in try Vectors.csv("multiformats/multibase-table.csv")
+        where row[2] != "none" && !leftOut.contains(row[2]) {
             let base = try #require(named(row[2]), "\(row[2])")
             #expect(base.rawValue.unicodeScalars.first?.value == UInt32(row[0].dropFirst(2), radix: 16))
         }
@@ -78,7 +79,8 @@ import Testing
             // One base32 character carries no whole byte; "b" ends in bits that belong to nothing.
             ("ba", .invalidLength), ("bab", .nonZeroTrailingBits), ("mAB", .nonZeroTrailingBits),
             ("MAA=", .invalidLength), ("M====", .invalidCharacter("=")), ("c========", .invalidCharacter("=")),
-            ("mAA==", .invalidCharacter("=")), ("🚀a", .invalidCharacter("a")), ("z" + String(repeating: "2", count: 2049), .invalidLength),
+            ("mAA==", .invalidCharacter("=")), ("🚀a", .invalidCharacter("a")),
+            ("z" + String(repeating: "2", count: 2049), .invalidLength),
         ]
         for (text, error) in wrong {
             #expect(throws: error, "\(text.prefix(20))") { try Multibase.decode(text) }

@@ -23,38 +23,76 @@ import Testing
 
     /// Messages whose bytes were worked out from the specifications by hand.
     @Test func workedBytes() throws {
-        #expect(framed { $0.varint(1, 4); $0.bytes(2, peer) } == "2a0804122600240801" + "12209e3b433cbd31c2b8a6ebbdca998bd0f4c2141c9c9af5422e976051b1e63af14d")
-        #expect(framed { $0.varint(1, 3); $0.bytes(2, key) } == "260803" + "12221220e536c7f88d731f374dccb568aff6f56e838a19382e488039b1ca8ad2599e82fe")
+        #expect(
+            framed {
+                $0.varint(1, 4); $0.bytes(2, peer)
+            } == "2a0804122600240801" + "12209e3b433cbd31c2b8a6ebbdca998bd0f4c2141c9c9af5422e976051b1e63af14d")
+        #expect(
+            framed {
+                $0.varint(1, 3); $0.bytes(2, key)
+            } == "260803" + "12221220e536c7f88d731f374dccb568aff6f56e838a19382e488039b1ca8ad2599e82fe")
         let address = try Multiaddr("/ip4/127.0.0.1/tcp/4001")
         #expect(
             framed {
                 $0.varint(1, 2)
                 $0.bytes(2, key)
-                $0.message(3 + 3) { $0.bytes(1, peer); $0.bytes(2, address.bytes); $0.varint(3, 1) }
+                $0.message(3 + 3) {
+                    $0.bytes(1, peer); $0.bytes(2, address.bytes); $0.varint(3, 1)
+                }
             }.hasPrefix("5c080212221220e536"))
         let cid = CID(codec: .raw, multihash: try Multihash(key))
         #expect(
             framed {
                 $0.message(1) {
-                    $0.message(1) { $0.cid(1, cid); $0.varint(2, 1); $0.varint(4, 1); $0.varint(5, 1) }
+                    $0.message(1) {
+                        $0.cid(1, cid); $0.varint(2, 1); $0.varint(4, 1); $0.varint(5, 1)
+                    }
                     $0.varint(2, 1)
                 }
-            } == "320a300a2c0a2401551220e536c7f88d731f374dccb568aff6f56e838a19382e488039b1ca8ad2599e82fe1001200128011001")
+            }
+                == "320a300a2c0a2401551220e536c7f88d731f374dccb568aff6f56e838a19382e488039b1ca8ad2599e82fe1001200128011001"
+        )
         let tail = "0a2401551220e536c7f88d731f374dccb568aff6f56e838a19382e488039b1ca8ad2599e82fe"
-        #expect(framed { $0.message(1) { _ in }; $0.message(4) { $0.cid(1, cid) } } == "2a0a002226" + tail)
-        #expect(framed { $0.message(1) { _ in }; $0.message(4) { $0.cid(1, cid); $0.varint(2, 1) } } == "2c0a002228" + tail + "1001")
         #expect(
-            framed { $0.message(1) { _ in }; $0.message(3) { $0.bytes(1, hex("01551220")); $0.string(2, "hello world") } }
+            framed {
+                $0.message(1) { _ in }; $0.message(4) { $0.cid(1, cid) }
+            } == "2a0a002226" + tail)
+        #expect(
+            framed {
+                $0.message(1) { _ in };
+                $0.message(4) {
+                    $0.cid(1, cid); $0.varint(2, 1)
+                }
+            } == "2c0a002228" + tail + "1001")
+        #expect(
+            framed {
+                $0.message(1) { _ in };
+                $0.message(3) {
+                    $0.bytes(1, hex("01551220")); $0.string(2, "hello world")
+                }
+            }
                 == "170a001a130a0401551220120b68656c6c6f20776f726c64")
-        #expect(framed { $0.message(1) { $0.bool(1, true); $0.string(2, "test-topic") } } == "100a0e0801120a746573742d746f706963")
-        #expect(framed { $0.message(3) { $0.message(3) { $0.string(1, "test-topic") } } } == "101a0e1a0c0a0a746573742d746f706963")
+        #expect(
+            framed {
+                $0.message(1) {
+                    $0.bool(1, true); $0.string(2, "test-topic")
+                }
+            } == "100a0e0801120a746573742d746f706963")
+        #expect(
+            framed { $0.message(3) { $0.message(3) { $0.string(1, "test-topic") } } }
+                == "101a0e1a0c0a0a746573742d746f706963")
         #expect(framed { $0.varint(1, 0) } == "020800")
         #expect(framed { $0.varint(1, 300) } == "0308ac02")
         #expect(framed { $0.fixed64(1, 0x1122_3344_5566_7788) } == "09098877665544332211")
-        #expect(message { $0.varint(1, 2); $0.varint(3, 0) }.hexText == "08021800")
+        #expect(
+            message {
+                $0.varint(1, 2); $0.varint(3, 0)
+            }.hexText == "08021800")
         #expect(message { $0.varint(1, 1) }.hexText == "0801")
         #expect((Varint.bytes(20) + Array("/ipfs/kad/1.0.0\n".utf8)).count == 17)
-        for (text, bytes) in [("/multistream/1.0.0\n", "132f6d756c746973747265616d2f312e302e300a"), ("na\n", "036e610a")] {
+        for (text, bytes) in [
+            ("/multistream/1.0.0\n", "132f6d756c746973747265616d2f312e302e300a"), ("na\n", "036e610a"),
+        ] {
             #expect((Varint.bytes(UInt64(text.utf8.count)) + Array(text.utf8)).hexText == bytes)
         }
     }
@@ -63,14 +101,24 @@ import Testing
     @Test(arguments: [0, 1, 126, 127, 128, 129, 16_383, 16_384, 70_000])
     func nestedLengths(length: Int) throws {
         let content = [UInt8](repeating: 7, count: length)
-        let inner = message { $0.bytes(1, content); $0.varint(2, 5) }
+        let inner = message {
+            $0.bytes(1, content); $0.varint(2, 5)
+        }
         let nested = message {
             $0.string(9, "before")
-            $0.message(3) { $0.message(4) { $0.bytes(1, content); $0.varint(2, 5) } }
+            $0.message(3) {
+                $0.message(4) {
+                    $0.bytes(1, content); $0.varint(2, 5)
+                }
+            }
             $0.string(9, "after")
         }
         let middle = message { $0.bytes(4, inner) }
-        #expect(nested == message { $0.string(9, "before"); $0.bytes(3, middle); $0.string(9, "after") })
+        #expect(
+            nested
+                == message {
+                    $0.string(9, "before"); $0.bytes(3, middle); $0.string(9, "after")
+                })
     }
 
     @Test func everyType() throws {
@@ -134,7 +182,11 @@ import Testing
     func mutations(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let base = message {
-            $0.message(1) { $0.message(1) { $0.bytes(1, peer); $0.varint(2, 300) } }
+            $0.message(1) {
+                $0.message(1) {
+                    $0.bytes(1, peer); $0.varint(2, 300)
+                }
+            }
             $0.fixed32(3, 9)
             $0.fixed64(2, 8)
             $0.string(5, "text")
@@ -168,7 +220,9 @@ import Testing
     }
 
     @Test func truncation() {
-        let bytes = message { $0.bytes(1, peer); $0.fixed64(2, 8); $0.varint(3, .max) }
+        let bytes = message {
+            $0.bytes(1, peer); $0.fixed64(2, 8); $0.varint(3, .max)
+        }
         let whole = [0, 40, 49, 60]
         for length in 0..<bytes.count where !whole.contains(length) {
             #expect(throws: ProtobufError.self, "\(length)") { try walk(Array(bytes[..<length])) }
