@@ -184,8 +184,10 @@ extension ByteBuffer {
     /// Appends the binary form of `cid`; allocates nothing for 32-byte digests.
     package mutating func writeCID(_ cid: CID) {
         if cid.version == 1 {
-            writeInteger(UInt8(1))
-            writeVarint(cid.codec.rawValue)
+            writeWithOutputRawSpan(minimumWritableBytes: 20) { span in
+                span.append(1)
+                span.appendVarint(cid.codec.rawValue)
+            }
         }
         writeMultihash(cid.multihash)
     }

@@ -183,8 +183,10 @@ package struct Multihash: Hashable, Sendable {
 extension ByteBuffer {
     /// Appends the binary form of `multihash`; allocates nothing for 32-byte digests.
     package mutating func writeMultihash(_ multihash: Multihash) {
-        writeVarint(multihash.code.rawValue)
-        writeVarint(UInt64(multihash.digestLength))
+        writeWithOutputRawSpan(minimumWritableBytes: 20) { span in
+            span.appendVarint(multihash.code.rawValue)
+            span.appendVarint(UInt64(multihash.digestLength))
+        }
         if let words = multihash.words {
             writeMultipleIntegers(words.0, words.1, words.2, words.3)
         } else {

@@ -15,9 +15,14 @@ package struct ProtobufWriter: Sendable {
     /// The bytes written so far as an array.
     package var bytes: [UInt8] { Array(buffer.readableBytesView) }
 
-    package mutating func varint(_ field: Int, _ value: UInt64) {
-        buffer.writeVarint(UInt64(field) << 3)
-        buffer.writeVarint(value)
+    package mutating func varint(_ field: Int, _ value: UInt64) { writePair(UInt64(field) << 3, value) }
+
+    /// Two varints in one write.
+    private mutating func writePair(_ first: UInt64, _ second: UInt64) {
+        buffer.writeWithOutputRawSpan(minimumWritableBytes: 20) { span in
+            span.appendVarint(first)
+            span.appendVarint(second)
+        }
     }
 
     /// A 32-bit signed field: negative numbers are written as ten bytes, as protobuf does.
@@ -39,8 +44,7 @@ package struct ProtobufWriter: Sendable {
 
     /// The tag and length of a `bytes` field whose content the caller sends separately.
     package mutating func bytesHeader(_ field: Int, length: Int) {
-        buffer.writeVarint(UInt64(field) << 3 | 2)
-        buffer.writeVarint(UInt64(length))
+        writePair(UInt64(field) << 3 | 2, UInt64(length))
     }
 
     package mutating func bytes(_ field: Int, _ value: [UInt8]) {
@@ -68,19 +72,20 @@ package struct ProtobufWriter: Sendable {
     ///
     /// One byte is kept for the length; only a message of 128 bytes or more is moved up to make room.
     package mutating func message(_ field: Int, _ body: (inout ProtobufWriter) -> Void) {
-        buffer.writeVarint(UInt64(field) << 3 | 2)
-        let start = buffer.writerIndex
-        buffer.writeInteger(UInt8(0))
+        writePair(UInt64(field) << 3 | 2, 0)
+        let start = buffer.writerIndex - 1
         body(&self)
         let length = buffer.writerIndex - start - 1
+        if let short = UInt8(exactly: length), short < 0x80 {
+            buffer.setInteger(short, at: start)
+            return
+        }
         let extra = Varint.length(of: UInt64(length)) - 1
-        if extra > 0 {
-            buffer.writeRepeatingByte(0, count: extra)
-            do {
-                try buffer.copyBytes(at: start + 1, to: start + 1 + extra, length: length)
-            } catch {
-                preconditionFailure("the bytes were just written: \(error)")
-            }
+        buffer.writeRepeatingByte(0, count: extra)
+        do {
+            try buffer.copyBytes(at: start + 1, to: start + 1 + extra, length: length)
+        } catch {
+            preconditionFailure("the bytes were just written: \(error)")
         }
         buffer.setBytes(Varint.bytes(UInt64(length)), at: start)
     }

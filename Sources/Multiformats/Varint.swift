@@ -100,19 +100,21 @@ extension ByteBuffer {
     /// Appends the varint of `value`; returns the number of bytes written.
     @discardableResult
     package mutating func writeVarint(_ value: UInt64) -> Int {
-        // Nearly all have one or two bytes, and each write has a price of its own.
-        if value < 1 << 7 { return writeInteger(UInt8(value)) }
-        if value < 1 << 14 {
-            return writeInteger(UInt16(value & 0x7f | 0x80 | value << 1 & 0x7f00), endianness: .little)
-        }
+        // One write for all bytes: each has a price of its own.
+        writeWithOutputRawSpan(minimumWritableBytes: 10) { $0.appendVarint(value) }
+        return Varint.length(of: value)
+    }
+}
+
+extension OutputRawSpan {
+    /// Appends the varint of `value`; needs room for ten bytes at most.
+    @inline(__always)
+    mutating func appendVarint(_ value: UInt64) {
         var rest = value
-        var written = 1
         while rest >= 0x80 {
-            writeInteger(UInt8(truncatingIfNeeded: rest) | 0x80)
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
-            written += 1
         }
-        writeInteger(UInt8(rest))
-        return written
+        append(UInt8(truncatingIfNeeded: rest))
     }
 }
