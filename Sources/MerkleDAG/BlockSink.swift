@@ -63,6 +63,10 @@ package final class BlockSink {
     private func waitForStore() async throws {
         guard let task = storing else { return }
         storing = nil
-        try await withTaskCancellationHandler { try await task.value } onCancel: { task.cancel() }
+        try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
     }
 }

@@ -22,10 +22,17 @@ final class BufferPool: Sendable {
 
     /// An empty buffer with room for `size` bytes behind its reader index, and some before and after.
     func take() -> ByteBuffer {
-        var buffer = buffers.withLock { $0.popLast() } ?? ByteBuffer()
-        buffer.clear(minimumCapacity: BufferPool.headroom + size + BufferPool.tailroom)
-        buffer.moveWriterIndex(to: BufferPool.headroom)
-        buffer.moveReaderIndex(to: BufferPool.headroom)
+        Self.prepare(buffers.withLock { $0.popLast() } ?? ByteBuffer(), size: size)
+    }
+
+    /// A new buffer of that form which no pool keeps.
+    static func buffer(size: Int) -> ByteBuffer { prepare(ByteBuffer(), size: size) }
+
+    private static func prepare(_ used: consuming ByteBuffer, size: Int) -> ByteBuffer {
+        var buffer = used
+        buffer.clear(minimumCapacity: headroom + size + tailroom)
+        buffer.moveWriterIndex(to: headroom)
+        buffer.moveReaderIndex(to: headroom)
         return buffer
     }
 

@@ -65,16 +65,23 @@ package struct CARIndex: Sendable {
     package func offsets(of multihash: Multihash) -> [UInt64] {
         let digest = multihash.digest
         var result: [UInt64] = []
-        for bucket in buckets where bucket.digestLength == digest.count && (bucket.code ?? multihash.code) == multihash.code {
+        for bucket in buckets
+        where bucket.digestLength == digest.count && (bucket.code ?? multihash.code) == multihash.code {
             var low = 0
             var high = bucket.count
             while low < high {
                 let middle = (low + high) / 2
-                if Self.digest(bucket, middle).lexicographicallyPrecedes(digest) { low = middle + 1 } else { high = middle }
+                if Self.digest(bucket, middle).lexicographicallyPrecedes(digest) {
+                    low = middle + 1
+                } else {
+                    high = middle
+                }
             }
             while low < bucket.count, Self.digest(bucket, low).elementsEqual(digest) {
                 let end = bucket.entries.readerIndex + (low + 1) * (bucket.digestLength + 8)
-                if let offset: UInt64 = bucket.entries.getInteger(at: end - 8, endianness: .little) { result.append(offset) }
+                if let offset: UInt64 = bucket.entries.getInteger(at: end - 8, endianness: .little) {
+                    result.append(offset)
+                }
                 low += 1
             }
         }

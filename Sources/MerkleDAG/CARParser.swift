@@ -70,7 +70,7 @@ package struct CARParser: Sendable {
     /// Takes the file's next bytes.
     package mutating func append(_ bytes: ByteBuffer) {
         guard !isAtEnd else { return }
-        if buffer.readableBytes == 0 { buffer = bytes } else { buffer.writeImmutableBuffer(bytes) }
+        buffer.gather(bytes)
     }
 
     /// The next block; `nil` when more bytes are needed or the file is at its end.
@@ -135,8 +135,9 @@ package struct CARParser: Sendable {
     private mutating func readCharacteristics() throws(CARError) -> Bool {
         guard buffer.readableBytes >= 40 else { return false }
         buffer.moveReaderIndex(forwardBy: 16)
-        guard let (start, length, index) = buffer.readMultipleIntegers(
-            endianness: .little, as: (UInt64, UInt64, UInt64).self)
+        guard
+            let (start, length, index) = buffer.readMultipleIntegers(
+                endianness: .little, as: (UInt64, UInt64, UInt64).self)
         else { return false }
         // The pragma has 11 bytes and these fields 40.
         guard start >= 51 else { throw .invalidHeader("its payload starts inside its header") }

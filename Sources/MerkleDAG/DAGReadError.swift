@@ -1,11 +1,10 @@
 package import Multiformats
+package import NIOCore
 
 /// Gives a block's bytes, checked against their CID; throws when it cannot be had.
 ///
 /// Called from several tasks at once; never asked for identity CIDs, whose bytes are in them.
 package typealias BlockGet = @Sendable (CID) async throws -> ByteBuffer
-
-package import NIOCore
 
 /// Why a DAG could not be read. Scope: the request.
 package enum DAGReadError: Error, Hashable, Sendable {

@@ -82,7 +82,8 @@ extension DAGFormatError: CustomStringConvertible {
         case .tooManySizes: "the file node lists too many sizes"
         case .sizeMismatch: "the file's parts do not have the sizes that the node says"
         case .namedFileLink: "a part of a file has a name"
-        case .unsupportedHAMTHash(let code): "the sharded folder uses an unknown hash (\(code.map(String.init) ?? "none"))"
+        case .unsupportedHAMTHash(let code):
+            "the sharded folder uses an unknown hash (\(code.map(String.init) ?? "none"))"
         case .invalidFanout(let fanout): "the sharded folder has a width of \(fanout.map(String.init) ?? "nothing")"
         case .invalidBitfield: "the sharded folder's bitmap does not fit its links"
         case .invalidShardLink: "a sharded folder's link has a wrong prefix"

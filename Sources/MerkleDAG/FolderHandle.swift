@@ -1,11 +1,11 @@
 import NIOCore
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// A system call that failed, with the place it was about.
@@ -94,7 +94,8 @@ final class FileHandle {
         unsafe buffer.withUnsafeReadableBytes { bytes in
             var done = 0
             while done < bytes.count {
-                let count = unsafe Self.write(descriptor, bytes.baseAddress.map { unsafe $0 + done }, bytes.count - done)
+                let count = unsafe Self.write(
+                    descriptor, bytes.baseAddress.map { unsafe $0 + done }, bytes.count - done)
                 if count >= 0 { done += count } else if errno != EINTR { failure = errno; return }
             }
         }
@@ -103,16 +104,18 @@ final class FileHandle {
 
     private static func write(_ descriptor: Int32, _ start: UnsafeRawPointer?, _ count: Int) -> Int {
         #if canImport(Glibc)
-            unsafe Glibc.write(descriptor, start, count)
+        unsafe Glibc.write(descriptor, start, count)
         #elseif canImport(Musl)
-            unsafe Musl.write(descriptor, start, count)
+        unsafe Musl.write(descriptor, start, count)
         #else
-            unsafe Darwin.write(descriptor, start, count)
+        unsafe Darwin.write(descriptor, start, count)
         #endif
     }
 
     func setMode(_ mode: UInt32) throws(FileSystemError) {
-        guard fchmod(descriptor, mode_t(mode & 0o777)) == 0 else { throw FileSystemError("set the mode of", path, code: errno) }
+        guard fchmod(descriptor, mode_t(mode & 0o777)) == 0 else {
+            throw FileSystemError("set the mode of", path, code: errno)
+        }
     }
 
     func setModified(_ time: UnixFS.Time) throws(FileSystemError) {
@@ -149,7 +152,9 @@ final class FolderHandle {
 
     /// Opens a folder in this one; a symlink to a folder is refused.
     func folder(_ name: [UInt8]) throws(FileSystemError) -> FolderHandle {
-        let opened = unsafe call(name) { unsafe openat(descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        let opened = unsafe call(name) {
+            unsafe openat(descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
         guard opened >= 0 else { throw failure("open", name) }
         return FolderHandle(descriptor: opened, path: join(name))
     }

@@ -40,9 +40,11 @@ package struct FolderImporter: Sendable {
         let (parent, name) = try FolderImporter.split(path)
         let importer = self
         return try await withTaskExecutorPreference(WorkExecutor.shared) {
-            let walk = Walk(importer: importer, sink: BlockSink(put: put, pool: importer.importer.pool), progress: progress)
+            let walk = Walk(
+                importer: importer, sink: BlockSink(put: put, pool: importer.importer.pool), progress: progress)
             do {
-                let root = try await walk.add(name, in: try FolderHandle.open(parent), shown: EntryName.text(name), depth: 0)
+                let root = try await walk.add(
+                    name, in: try FolderHandle.open(parent), shown: EntryName.text(name), depth: 0)
                 try await walk.sink.finish()
                 return root
             } catch {
@@ -79,7 +81,7 @@ package struct FolderImporter: Sendable {
             let node: ImportedNode
             switch status.kind {
             case .file:
-                let chunks = FileChunks(try folder.file(name), pool: importer.importer.pool)
+                let chunks = FileChunks(try folder.file(name), size: status.size, pool: importer.importer.pool)
                 node = try await importer.importer.add(chunks, into: sink) { count in
                     progress(.bytes(path: shown, count: count))
                 }
@@ -105,23 +107,32 @@ package struct FolderImporter: Sendable {
     }
 }
 
-/// A file's content in pooled buffers of the pool's size.
+/// A file's content in buffers of the pool's size; a small file in one of its own size, so that thousands of
+/// them can be in a batch.
 struct FileChunks: AsyncIteratorProtocol {
+    /// Files up to this many bytes are small.
+    private static let smallFile: Int64 = 64 << 10
+
     private let file: FileHandle
+    private let size: Int64
     private let pool: BufferPool
     private var offset: Int64 = 0
     private var ended = false
 
-    init(_ file: FileHandle, pool: BufferPool) {
+    /// - Parameter size: the file's length when it was looked at; it may have another one by now.
+    init(_ file: FileHandle, size: Int64, pool: BufferPool) {
         self.file = file
+        self.size = size
         self.pool = pool
     }
 
     mutating func next() async throws -> ByteBuffer? {
         guard !ended else { return nil }
-        var buffer = pool.take()
-        while buffer.readableBytes < pool.size {
-            let count = try file.read(into: &buffer, count: pool.size - buffer.readableBytes, at: offset)
+        let isSmall = offset == 0 && size <= FileChunks.smallFile && size <= pool.size
+        let length = isSmall ? max(Int(size), 1) : pool.size
+        var buffer = isSmall ? BufferPool.buffer(size: length) : pool.take()
+        while buffer.readableBytes < length {
+            let count = try file.read(into: &buffer, count: length - buffer.readableBytes, at: offset)
             offset += Int64(count)
             if count == 0 {
                 ended = true

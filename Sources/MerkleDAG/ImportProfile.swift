@@ -114,7 +114,8 @@ extension ImportError: CustomStringConvertible {
         case .duplicateName(let name): "the folder has two entries called '\(name)'"
         case .folderTooLarge(let reason): "the folder cannot be stored: \(reason)"
         case .tooDeep(let path): "'\(path)' lies too deep"
-        case .notAFileOrFolder(let path, let kind): "'\(path)' is a \(kind); only files, folders and symlinks can be added"
+        case .notAFileOrFolder(let path, let kind):
+            "'\(path)' is a \(kind); only files, folders and symlinks can be added"
         }
     }
 }

@@ -186,6 +186,8 @@ final class OrderedFetch<Item: Sendable, Output: Sendable>: Sendable {
             let isTop = index == state.slots.count - 1
             guard isTop || state.heldBytes < window * Self.heldBytesPerBlock else { return }
             let hash = state.slots[index].visit.cid.multihash
+            // What needs no block waits for nothing either.
+            if !isTop, !state.slots[index].visit.fetches { continue }
             if case .waiting = state.slots[index].phase {
                 if visitsOnce, underWay.contains(hash) || state.seen.contains(hash) { continue }
                 start(index, &state)

@@ -34,7 +34,7 @@ package struct TarReader: Sendable {
     /// Takes the stream's next bytes.
     package mutating func append(_ bytes: ByteBuffer) {
         guard !isAtEnd else { return }
-        if buffer.readableBytes == 0 { buffer = bytes } else { buffer.writeImmutableBuffer(bytes) }
+        buffer.gather(bytes)
     }
 
     /// Says that the source ended; throws when the stream should go on.
@@ -99,7 +99,9 @@ package struct TarReader: Sendable {
         }
     }
 
-    private mutating func entry(_ kind: TarHeader.Kind, _ block: [UInt8], _ length: UInt64) throws(TarError) -> TreeEvent {
+    private mutating func entry(_ kind: TarHeader.Kind, _ block: [UInt8], _ length: UInt64) throws(TarError)
+        -> TreeEvent
+    {
         let extra = global.merging(pending) { $1 }
         pending = [:]
         if extra.keys.contains(where: { $0.starts(with: "GNU.sparse".utf8) }) { throw .unsupportedEntry(0x53) }
@@ -111,7 +113,8 @@ package struct TarReader: Sendable {
             guard let value = UInt64(EntryName.text(text)) else { throw .damaged }
             size = value
         }
-        var attributes = NodeAttributes(mode: TarHeader.number(block[TarHeader.mode]).map { UInt32(truncatingIfNeeded: $0) & 0o777 })
+        var attributes = NodeAttributes(
+            mode: TarHeader.number(block[TarHeader.mode]).map { UInt32(truncatingIfNeeded: $0) & 0o777 })
         if let seconds = TarHeader.number(block[TarHeader.modified]), seconds > 0 {
             attributes.modified = UnixFS.Time(seconds: Int64(clamping: seconds))
         }
@@ -187,7 +190,8 @@ extension TarError: CustomStringConvertible {
         switch self {
         case .truncated: "the tar stream ends too early"
         case .damaged: "the tar stream is damaged"
-        case .unsupportedEntry(let type): "the tar stream holds an entry of type 0x\(String(type, radix: 16)), which is refused"
+        case .unsupportedEntry(let type):
+            "the tar stream holds an entry of type 0x\(String(type, radix: 16)), which is refused"
         case .unsafeName(let name): "the tar stream holds '\(name)', which could lead out of the folder"
         }
     }

@@ -258,7 +258,8 @@ extension UnpackError: CustomStringConvertible {
     /// What is wrong, in words for a user.
     package var description: String {
         switch self {
-        case .unsafeName(let name): "an entry is called '\(name)', which could lead out of the folder; nothing more is written"
+        case .unsafeName(let name):
+            "an entry is called '\(name)', which could lead out of the folder; nothing more is written"
         case .unsafeTarget(let path): "the symlink '\(path)' has no usable target"
         case .exists(let path): "'\(path)' exists already"
         case .unexpectedEvent: "the stream of files is broken"

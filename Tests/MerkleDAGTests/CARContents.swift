@@ -3,8 +3,8 @@ import MerkleDAG
 import Multiformats
 import NIOCore
 import PeerCrypto
-import Testing
 import TestSupport
+import Testing
 
 /// `car-contents.json`: what an independent reader found in every CAR of the vectors.
 struct CARContents: Decodable {

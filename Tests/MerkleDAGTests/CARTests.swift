@@ -3,8 +3,8 @@ import MerkleDAG
 import Multiformats
 import NIOCore
 import PeerCrypto
-import Testing
 import TestSupport
+import Testing
 
 /// Bytes in pieces of one length, as a stream.
 struct Pieces: AsyncSequence, AsyncIteratorProtocol {
@@ -141,13 +141,16 @@ struct CARTests {
         // From a recording of Kubo: one raw root.
         let cid = try CID("bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am")
         let expected =
-            hex("3a a2 65") + Array("roots".utf8) + hex("81 d82a 5825 00") + cid.bytes + hex("67") + Array("version".utf8)
+            hex("3a a2 65") + Array("roots".utf8) + hex("81 d82a 5825 00") + cid.bytes + hex("67")
+            + Array("version".utf8)
             + [1]
         #expect(Array(CARWriter.header(roots: [cid]).readableBytesView) == expected)
     }
 
     @Test func cutFilesAreNeverTakenForWhole() async throws {
-        for name in ["car/ipld-spec/carv1-basic.car", "car/ipld-spec/carv2-basic.car", "car/go-car/sample-rw-bs-v2.car"] {
+        for name in [
+            "car/ipld-spec/carv1-basic.car", "car/ipld-spec/carv2-basic.car", "car/go-car/sample-rw-bs-v2.car",
+        ] {
             let bytes = try Vectors.bytes(name)
             let (header, all) = try await readCAR(bytes)
             let payloadEnd = header.version == 1 ? bytes.count : Int(header.indexOffset ?? UInt64(bytes.count))

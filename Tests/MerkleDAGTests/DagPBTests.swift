@@ -3,8 +3,8 @@ import MerkleDAG
 import Multiformats
 import NIOCore
 import PeerCrypto
-import Testing
 import TestSupport
+import Testing
 
 @Suite(.enabled(if: Vectors.present, "\(Vectors.skipped)"))
 struct DagPBTests {
@@ -22,7 +22,8 @@ struct DagPBTests {
     /// The fixture's file of that extension, and the CID in its name.
     func file(_ fixture: String, _ kind: String) throws -> (CID, [UInt8]) {
         let folder = "dag-codec/fixtures/\(fixture)"
-        let names = try FileManager.default.contentsOfDirectory(atPath: Vectors.folder.appendingPathComponent(folder).path)
+        let names = try FileManager.default.contentsOfDirectory(
+            atPath: Vectors.folder.appendingPathComponent(folder).path)
         let name = try #require(names.first { $0.hasSuffix("." + kind) })
         return (try CID(String(name.dropLast(kind.utf8.count + 1))), try Vectors.bytes("\(folder)/\(name)"))
     }
@@ -59,9 +60,12 @@ struct DagPBTests {
         #expect(rows.count > 5)
         for row in rows {
             let form = try JSONSerialization.data(
-                withJSONObject: try #require(row["dag-json"]), options: [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes])
+                withJSONObject: try #require(row["dag-json"]),
+                options: [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes])
             // Either the JSON is no dag-json, or the value is no node.
-            #expect(throws: (any Error).self, "\(row["name"] ?? "")") { try DagPB.Node(try DagJSON.decode([UInt8](form))) }
+            #expect(throws: (any Error).self, "\(row["name"] ?? "")") {
+                try DagPB.Node(try DagJSON.decode([UInt8](form)))
+            }
         }
     }
 
@@ -128,17 +132,20 @@ struct NodeFormTests {
             DagPB.Link(cid: cid, name: Array($1.utf8), tsize: UInt64($0))
         }
         let read = try DagPB.Node(DagPB.Node(links: links).encoded()).links
-        #expect(read.map { EntryName.text($0.name!) }.map { Array($0.utf8) } == ["B", "a", "a", "b", "e\u{301}", "é"].map { Array($0.utf8) })
+        #expect(
+            read.map { EntryName.text($0.name!) }.map { Array($0.utf8) }
+                == ["B", "a", "a", "b", "e\u{301}", "é"].map { Array($0.utf8) })
         #expect(read[1].tsize == 1 && read[2].tsize == 5)
     }
 
     @Test func fieldsOutOfOrderAreRefused() {
         let link = "0a24" + cid.bytes.hexText
         func node(_ parts: String...) -> ByteBuffer {
-            ByteBuffer(bytes: parts.flatMap { part -> [UInt8] in
-                let bytes = hex(part)
-                return [0x12, UInt8(bytes.count)] + bytes
-            })
+            ByteBuffer(
+                bytes: parts.flatMap { part -> [UInt8] in
+                    let bytes = hex(part)
+                    return [0x12, UInt8(bytes.count)] + bytes
+                })
         }
         #expect(throws: Never.self) { try DagPB.Node(node(link + "1200" + "1801")) }
         #expect(throws: DAGFormatError.fieldOrder(2)) { try DagPB.Node(node(link + "1801" + "1200")) }
@@ -177,6 +184,8 @@ struct NodeFormTests {
         }
         var named = link
         named.name = [0x61]
-        await #expect(throws: DAGReadError.self) { try await read([named], UnixFS(.file, fileSize: 5, blockSizes: [5])) }
+        await #expect(throws: DAGReadError.self) {
+            try await read([named], UnixFS(.file, fileSize: 5, blockSizes: [5]))
+        }
     }
 }

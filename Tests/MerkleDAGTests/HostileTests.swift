@@ -3,8 +3,8 @@ import MerkleDAG
 import Multiformats
 import NIOCore
 import PeerCrypto
-import Testing
 import TestSupport
+import Testing
 
 /// What strangers may send to get out of a folder, or to keep us busy for ever.
 struct HostileTests {
@@ -76,7 +76,8 @@ struct HostileTests {
             await #expect(throws: UnpackError.self) {
                 try await Unpacker.unpack(folder([("y", evil)]), from: reader, to: target.path)
             }
-            try await Unpacker.unpack(folder([("y", evil)]), from: reader, to: target.path, options: .init(replaces: true))
+            try await Unpacker.unpack(
+                folder([("y", evil)]), from: reader, to: target.path, options: .init(replaces: true))
             #expect(try String(contentsOf: victim, encoding: .utf8) == "precious")
             #expect(try String(contentsOf: target.appendingPathComponent("y"), encoding: .utf8) == "evil")
         }
@@ -86,7 +87,9 @@ struct HostileTests {
         /// A tar stream of one file, made by hand.
         func tar(_ name: String, type: UInt8 = 0x30, link: String = "") -> [UInt8] {
             var block = [UInt8](repeating: 0, count: 512)
-            func put(_ text: String, _ at: Int) { for (index, byte) in text.utf8.enumerated() { block[at + index] = byte } }
+            func put(_ text: String, _ at: Int) {
+                for (index, byte) in text.utf8.enumerated() { block[at + index] = byte }
+            }
             put(name, 0); put("0000644", 100); put("00000000000", 124); put("00000000000", 136)
             put(link, 157); put("ustar", 257); put("00", 263)
             block[156] = type
@@ -96,12 +99,17 @@ struct HostileTests {
         }
         try await withTemporaryFolder { place in
             let target = place.appendingPathComponent("t").path
-            func unpack(_ bytes: [UInt8]) async throws { try await Unpacker.unpack(tar: Pieces(bytes, 100), to: target, rootName: [0x61]) }
+            func unpack(_ bytes: [UInt8]) async throws {
+                try await Unpacker.unpack(tar: Pieces(bytes, 100), to: target, rootName: [0x61])
+            }
             for name in ["../x", "/x", "r/../x", "r/./x", "r//x", "..", "r/C:"] {
                 await #expect(throws: TarError.self, "\(name)") { try await unpack(tar(name)) }
             }
-            for type in [UInt8(ascii: "1"), UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"), UInt8(ascii: "S")] {
-                await #expect(throws: TarError.unsupportedEntry(type)) { try await unpack(tar("r/x", type: type, link: "y")) }
+            for type in [UInt8(ascii: "1"), UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"), UInt8(ascii: "S")]
+            {
+                await #expect(throws: TarError.unsupportedEntry(type)) {
+                    try await unpack(tar("r/x", type: type, link: "y"))
+                }
             }
             // Two roots.
             await #expect(throws: TarError.self) {
@@ -121,7 +129,9 @@ struct HostileTests {
         for length in stride(from: 0, to: bytes.count - 1024, by: 7) {
             try await withTemporaryFolder { place in
                 await #expect(throws: TarError.truncated) {
-                    try await Unpacker.unpack(tar: Pieces(Array(bytes[..<length]), 200), to: place.appendingPathComponent("t").path, rootName: [])
+                    try await Unpacker.unpack(
+                        tar: Pieces(Array(bytes[..<length]), 200), to: place.appendingPathComponent("t").path,
+                        rootName: [])
                 }
                 for (name, content) in try snapshot(place) where content != "folder" {
                     #expect(name == "t/a" && content == ContentHash.sha256(Array("some text".utf8)).digest.hexText)
@@ -135,14 +145,18 @@ struct HostileTests {
         try await withTemporaryFolder { place in
             let target = place.appendingPathComponent("t")
             try Data("old".utf8).write(to: target)
-            await #expect(throws: UnpackError.exists(target.path)) { try await Unpacker.unpack(file, from: reader, to: target.path) }
+            await #expect(throws: UnpackError.exists(target.path)) {
+                try await Unpacker.unpack(file, from: reader, to: target.path)
+            }
             #expect(try String(contentsOf: target, encoding: .utf8) == "old")
             try await Unpacker.unpack(file, from: reader, to: target.path, options: .init(replaces: true))
             #expect(try String(contentsOf: target, encoding: .utf8) == "new")
             // A file into an existing folder gets the name that it has there.
             try await Unpacker.unpack(file, from: reader, to: place.path, rootName: Array("inside".utf8))
             #expect(try snapshot(place).keys.sorted() == ["inside", "t"])
-            await #expect(throws: UnpackError.self) { try await Unpacker.unpack(file, from: reader, to: place.path, rootName: Array("..".utf8)) }
+            await #expect(throws: UnpackError.self) {
+                try await Unpacker.unpack(file, from: reader, to: place.path, rootName: Array("..".utf8))
+            }
         }
     }
 
@@ -234,7 +248,9 @@ struct HostileTests {
         var limits = DAGLimits()
         limits.bytes = 1000
         let bounded = DAGReader(limits: limits) { [store] in try store.get($0) }
-        await #expect(throws: DAGReadError.limit("more than 1000 bytes")) { for try await _ in bounded.bytes(of: cid) {} }
+        await #expect(throws: DAGReadError.limit("more than 1000 bytes")) {
+            for try await _ in bounded.bytes(of: cid) {}
+        }
         await #expect(throws: DAGReadError.limit("more than 1000 bytes")) { for try await _ in bounded.tree(cid) {} }
         // A range far inside costs the way down only.
         let before = store.gets
@@ -247,7 +263,8 @@ struct HostileTests {
         var file = store.add(.raw, ByteBuffer(string: "x"))
         for _ in 0..<70 {
             let message = UnixFS(.file, fileSize: 1, blockSizes: [1])
-            file = store.add(.dagPB, DagPB.Node(links: [.init(cid: file, name: [], tsize: 1)], data: message.encoded()).encoded())
+            file = store.add(
+                .dagPB, DagPB.Node(links: [.init(cid: file, name: [], tsize: 1)], data: message.encoded()).encoded())
         }
         await #expect(throws: DAGReadError.self) { for try await _ in reader.bytes(of: file) {} }
         await #expect(throws: DAGReadError.self) { for try await _ in reader.tree(file) {} }
@@ -286,7 +303,9 @@ struct HostileTests {
         let top = folder([("dir", folder([("f", file)])), ("é", file)])
         let cbor = store.add(
             .dagCBOR,
-            ByteBuffer(bytes: try DagCBOR.encode(.map([.init("list", .list([.integer(1), .link(top)])), .init("n", .integer(5))]))))
+            ByteBuffer(
+                bytes: try DagCBOR.encode(
+                    .map([.init("list", .list([.integer(1), .link(top)])), .init("n", .integer(5))]))))
         let json = store.add(.dagJSON, ByteBuffer(bytes: try DagJSON.encode(.map([.init("to", .link(cbor))]))))
         func resolve(_ text: String) async throws -> DAGReader.Resolution { try await reader.resolve(DAGPath(text)) }
         #expect(try await resolve("/ipfs/\(top)/dir/f").cid == file)
@@ -295,7 +314,10 @@ struct HostileTests {
         #expect(try await resolve("\(json)/to/list/1/dir/f").cid == file)
         let value = try await resolve("\(cbor)/n")
         #expect(value.cid == cbor && value.remainder == [[0x6e]])
-        for bad in ["\(top)/none", "\(top)/dir/f/x", "\(top)/e\u{301}", "\(cbor)/list/2", "\(cbor)/list/01", "\(cbor)/n/x", "\(top)/dir/.."] {
+        for bad in [
+            "\(top)/none", "\(top)/dir/f/x", "\(top)/e\u{301}", "\(cbor)/list/2", "\(cbor)/list/01", "\(cbor)/n/x",
+            "\(top)/dir/..",
+        ] {
             await #expect(throws: DAGReadError.self, "\(bad)") { try await resolve(bad) }
         }
         for bad in ["", "/", "/ipfs/", "notacid", "/ipfs/notacid/x", "/ipns/\(top)", "/ipfs//\(top)"] {

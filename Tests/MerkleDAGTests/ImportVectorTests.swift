@@ -3,8 +3,8 @@ import MerkleDAG
 import Multiformats
 import NIOCore
 import PeerCrypto
-import Testing
 import TestSupport
+import Testing
 
 /// The rows of `unixfs/import-vectors.json`: known CIDs of known content.
 struct ImportVectors: Decodable {

@@ -3,8 +3,8 @@ import MerkleDAG
 import Multiformats
 import NIOCore
 import PeerCrypto
-import Testing
 import TestSupport
+import Testing
 
 /// Damaged and invented bytes: every decoder answers with a value or an error, and never traps.
 @Suite(.enabled(if: Vectors.present, "\(Vectors.skipped)"))
@@ -20,7 +20,9 @@ struct MutationTests {
             case 0: result[at] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             case 1: result[at] = UInt8.random(in: 0...255, using: &random)
             case 2: result.removeSubrange(at..<min(result.count, at + Int.random(in: 1...8, using: &random)))
-            case 3: result.insert(contentsOf: [UInt8](repeating: 0xff, count: Int.random(in: 1...9, using: &random)), at: at)
+            case 3:
+                result.insert(
+                    contentsOf: [UInt8](repeating: 0xff, count: Int.random(in: 1...9, using: &random)), at: at)
             case 4: result.insert(contentsOf: result[at..<min(result.count, at + 40)], at: at)
             default: result.removeLast(result.count - at)
             }
@@ -32,7 +34,8 @@ struct MutationTests {
     func corpus() async throws -> [Block] {
         var blocks: [Block] = []
         for path in [
-            "unixfs/hamt/directory-with-multilayer-hamt-and-multiblock-files.car", "unixfs/unixfs-dir-with-mode-mtime.car",
+            "unixfs/hamt/directory-with-multilayer-hamt-and-multiblock-files.car",
+            "unixfs/unixfs-dir-with-mode-mtime.car",
             "car/go-car/simple-unixfs.car", "unixfs/dir-special-chars.car",
         ] {
             blocks += try await readCAR(try Vectors.bytes(path)).blocks.filter { $0.cid.codec == .dagPB }
@@ -56,7 +59,9 @@ struct MutationTests {
             #expect(again.encoded() == node.encoded())
             guard let message = try? UnixFS(node) else { continue }
             _ = try UnixFS(message.encoded())
-            if let shard = try? HAMTShard(node, message) { _ = try? shard.slot(for: random.next(), depth: Int.random(in: 0..<9, using: &random)) }
+            if let shard = try? HAMTShard(node, message) {
+                _ = try? shard.slot(for: random.next(), depth: Int.random(in: 0..<9, using: &random))
+            }
             good += 1
         }
         #expect(good > 100)
@@ -82,7 +87,9 @@ struct MutationTests {
         }
     }
 
-    @Test(arguments: ["car/ipld-spec/carv1-basic.car", "car/ipld-spec/carv2-basic.car", "car/go-car/sample-rw-bs-v2.car"])
+    @Test(arguments: [
+        "car/ipld-spec/carv1-basic.car", "car/ipld-spec/carv2-basic.car", "car/go-car/sample-rw-bs-v2.car",
+    ])
     func damagedCARFilesNeverTrap(_ path: String) throws {
         let seed: UInt64 = 0xca4
         print("seed \(seed)")
@@ -97,7 +104,9 @@ struct MutationTests {
                     let count = Int.random(in: 1...400, using: &random)
                     parser.append(ByteBuffer(bytes: rest.prefix(count)))
                     rest = rest.dropFirst(count)
-                    while let section = try parser.next() { #expect(ContentHash.verify(section.block.data, matches: section.block.cid)) }
+                    while let section = try parser.next() {
+                        #expect(ContentHash.verify(section.block.data, matches: section.block.cid))
+                    }
                 }
                 try parser.finish()
             } catch {}
@@ -126,7 +135,9 @@ struct MutationTests {
         var output: [ByteBuffer] = []
         try writer.write(.folder(path: [], NodeAttributes()), to: &output)
         let long = [UInt8](repeating: 0x6c, count: 200)
-        try writer.write(.file(path: [long], size: 700, NodeAttributes(mode: 0o640), data: ByteBuffer(repeating: 1, count: 700)), to: &output)
+        try writer.write(
+            .file(path: [long], size: 700, NodeAttributes(mode: 0o640), data: ByteBuffer(repeating: 1, count: 700)),
+            to: &output)
         try writer.write(.symlink(path: [Array("é".utf8)], target: long, NodeAttributes()), to: &output)
         output.append(try writer.end())
         let bytes = output.flatMap { Array($0.readableBytesView) }

@@ -3,8 +3,8 @@ import MerkleDAG
 import Multiformats
 import NIOCore
 import PeerCrypto
-import Testing
 import TestSupport
+import Testing
 
 /// Every file tree of every CAR in the vectors, read by us, against what an independent reader found.
 @Suite(.enabled(if: Vectors.present, "\(Vectors.skipped)"))
@@ -42,7 +42,8 @@ struct ReaderVectorTests {
             try await check(found.cid, node, reader, place)
             checked += 1
         }
-        #expect(checked > 0 || (car.tree ?? [:]).values.allSatisfy { $0.type.hasPrefix("codec-") || $0.type == "MISSING" })
+        #expect(
+            checked > 0 || (car.tree ?? [:]).values.allSatisfy { $0.type.hasPrefix("codec-") || $0.type == "MISSING" })
     }
 
     private func check(_ cid: CID, _ node: CARContents.Node, _ reader: DAGReader, _ place: String) async throws {
@@ -116,7 +117,9 @@ struct ReaderVectorTests {
             let expected = try Vectors.text("car/kubo/TestDagStatExpectedOutput.txt")
             let root = try DagCBOR.decode(try store.get(header.roots[0]))
             let stat = try await DagStat(of: root.links, get: { try store.get($0) })
-            for root in stat.roots { #expect(expected.contains("\(root.cid)\t\(root.blocks)              \t\(root.size)\n")) }
+            for root in stat.roots {
+                #expect(expected.contains("\(root.cid)\t\(root.blocks)              \t\(root.size)\n"))
+            }
             #expect(stat.roots.count == 2)
             #expect(expected.contains("Total Size: \(stat.totalSize) "))
             #expect(expected.contains("Unique Blocks: \(stat.uniqueBlocks)\n"))

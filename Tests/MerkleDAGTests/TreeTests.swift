@@ -4,8 +4,8 @@ import Multiformats
 import NIOCore
 import PeerCrypto
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 /// A generator of the same numbers for the same seed.
 struct Seeded: RandomNumberGenerator {
@@ -30,7 +30,8 @@ func snapshot(_ folder: URL) throws -> [String: String] {
         switch type {
         case .typeSymbolicLink: result[name] = "-> " + (try manager.destinationOfSymbolicLink(atPath: path))
         case .typeDirectory: result[name] = "folder"
-        default: result[name] = ContentHash.sha256([UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))).digest.hexText
+        default:
+            result[name] = ContentHash.sha256([UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))).digest.hexText
         }
     }
     return result
@@ -41,17 +42,24 @@ struct TreeTests {
     func plant(_ folder: URL, _ random: inout Seeded, depth: Int = 0) throws {
         let manager = FileManager.default
         try manager.createDirectory(at: folder, withIntermediateDirectories: true)
-        let names = ["a.txt", "ünïcode", "日本語.md", "спутник", "mit leerzeichen", "קובץ", "🦆", "UPPER", "percent%20", "new\nline", "back\\slash"]
+        let names = [
+            "a.txt", "ünïcode", "日本語.md", "спутник", "mit leerzeichen", "קובץ", "🦆", "UPPER", "percent%20", "new\nline",
+            "back\\slash",
+        ]
         for name in names.shuffled(using: &random).prefix(Int.random(in: 0...8, using: &random)) {
             let place = folder.appendingPathComponent(name)
             switch Int.random(in: 0..<6, using: &random) {
             case 0 where depth < 4: try plant(place, &random, depth: depth + 1)
             case 1:
-                try manager.createSymbolicLink(atPath: place.path, withDestinationPath: ["../x", "/etc/passwd", "a.txt", "🦆"].randomElement(using: &random)!)
+                try manager.createSymbolicLink(
+                    atPath: place.path,
+                    withDestinationPath: ["../x", "/etc/passwd", "a.txt", "🦆"].randomElement(using: &random)!)
             default:
                 let size = [0, 1, 100, 4096, 262_144, 262_145, 1_100_000].randomElement(using: &random)!
                 var bytes = [UInt8](repeating: 0, count: size)
-                for index in stride(from: 0, to: size, by: 61) { bytes[index] = UInt8.random(in: 0...255, using: &random) }
+                for index in stride(from: 0, to: size, by: 61) {
+                    bytes[index] = UInt8.random(in: 0...255, using: &random)
+                }
                 try Data(bytes).write(to: place)
             }
         }
@@ -72,7 +80,8 @@ struct TreeTests {
         try await withTemporaryFolder { folder in
             let source = folder.appendingPathComponent("source")
             try plant(source, &random)
-            try FileManager.default.createDirectory(at: source.appendingPathComponent("empty"), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: source.appendingPathComponent("empty"), withIntermediateDirectories: true)
             let before = try snapshot(source)
             let store = MemoryStore()
             let importer = try FolderImporter(profile: Self.profiles[seed % 4], includesHidden: true)
@@ -99,7 +108,9 @@ struct TreeTests {
             #expect(try snapshot(packed) == before)
             // The walk finds what the import stored, once each.
             var walked: [Multihash] = []
-            for try await block in DAGWalker(roots: [root.cid], get: { try store.get($0) }) { walked.append(block.cid.multihash) }
+            for try await block in DAGWalker(roots: [root.cid], get: { try store.get($0) }) {
+                walked.append(block.cid.multihash)
+            }
             #expect(walked.count == Set(walked).count && Set(walked) == store.hashes)
             let named = DAGWalker(roots: [root.cid], fetchesLeaves: false, get: { try store.get($0) })
             var count = 0
@@ -113,13 +124,16 @@ struct TreeTests {
             let source = folder.appendingPathComponent("source")
             var random = Seeded(99)
             try plant(source, &random)
-            let long = source.appendingPathComponent(String(repeating: "long-", count: 30)).appendingPathComponent(String(repeating: "y", count: 120))
+            let long = source.appendingPathComponent(String(repeating: "long-", count: 30)).appendingPathComponent(
+                String(repeating: "y", count: 120))
             try FileManager.default.createDirectory(at: long, withIntermediateDirectories: true)
             try Data("deep".utf8).write(to: long.appendingPathComponent("file"))
             let store = MemoryStore()
             let root = try await FolderImporter().add(path: source.path, put: { store.put($0) })
             var bytes: [UInt8] = []
-            for try await buffer in TarStream(root.cid, from: DAGReader { try store.get($0) }, rootName: Array("out".utf8)) {
+            for try await buffer in TarStream(
+                root.cid, from: DAGReader { try store.get($0) }, rootName: Array("out".utf8))
+            {
                 bytes += buffer.readableBytesView
             }
             let archive = folder.appendingPathComponent("x.tar")
@@ -162,7 +176,9 @@ struct TreeTests {
                 let high = Int.random(in: low...5100, using: &random)
                 var got: [UInt8] = []
                 let before = store.gets
-                for try await bytes in reader.bytes(of: root.cid, range: UInt64(low)..<UInt64(high)) { got += bytes.readableBytesView }
+                for try await bytes in reader.bytes(of: root.cid, range: UInt64(low)..<UInt64(high)) {
+                    got += bytes.readableBytesView
+                }
                 #expect(got == Array(content[low..<min(high, 5000)]))
                 // Leaves of the range and the nodes above them; nothing else.
                 #expect(store.gets - before <= (high - low) / 100 + 2 + (high - low) / 200 + 2 * 5)
@@ -174,12 +190,15 @@ struct TreeTests {
         var profile = ImportProfile.v1_2025
         profile.chunkSize = 100
         let store = MemoryStore()
-        let root = try await Importer(profile: profile).add(ByteBuffer(repeating: 7, count: 10_000), put: { store.put($0) })
+        let root = try await Importer(profile: profile).add(
+            ByteBuffer(repeating: 7, count: 10_000), put: { store.put($0) })
         let flight = Mutex<(now: Int, most: Int)>((0, 0))
         var limits = DAGLimits()
         limits.window = 8
         let reader = DAGReader(limits: limits) { cid in
-            flight.withLock { $0.now += 1; $0.most = max($0.most, $0.now) }
+            flight.withLock {
+                $0.now += 1; $0.most = max($0.most, $0.now)
+            }
             for _ in 0..<20 { await Task.yield() }
             flight.withLock { $0.now -= 1 }
             return try store.get(cid)
@@ -213,10 +232,12 @@ struct TreeTests {
         let store = MemoryStore()
         var profile = ImportProfile.v1_2025
         profile.chunkSize = 10
-        let root = try await Importer(profile: profile).add(ByteBuffer(repeating: 1, count: 1000), put: { store.put($0) })
+        let root = try await Importer(profile: profile).add(
+            ByteBuffer(repeating: 1, count: 1000), put: { store.put($0) })
         let reading = Task {
             let reader = DAGReader { cid in
-                if cid.codec == .raw { try await Task.sleep(for: .seconds(3600)) }
+                // Leaves never come: this ends only when it is cancelled.
+                if cid.codec == .raw { for await _ in AsyncStream<Never>.makeStream().stream {} }
                 return try store.get(cid)
             }
             for try await _ in reader.bytes(of: root.cid) {}
@@ -243,14 +264,18 @@ struct TreeTests {
         }
         let total = 96 << 20
         let source = Source(left: total / 65_536) { count in
-            let sum = handed.withLock { $0 += count; return $0 }
+            let sum = handed.withLock {
+                $0 += count; return $0
+            }
             let outside = sum - stored.withLock { $0 }
             most.withLock { $0 = max($0, outside) }
         }
-        let node = try await Importer().add(source, put: { blocks in
-            for _ in 0..<50 { await Task.yield() }
-            stored.withLock { $0 += blocks.reduce(0) { $0 + $1.data.readableBytes } }
-        })
+        let node = try await Importer().add(
+            source,
+            put: { blocks in
+                for _ in 0..<50 { await Task.yield() }
+                stored.withLock { $0 += blocks.reduce(0) { $0 + $1.data.readableBytes } }
+            })
         #expect(node.fileSize == UInt64(total))
         #expect(most.withLock { $0 } <= 2 * BlockSink.batchBytes + (Importer.hashersInFlight + 3) << 20)
     }
@@ -283,9 +308,12 @@ struct TreeTests {
             for name in [".hidden", "seen"] { try Data("x".utf8).write(to: source.appendingPathComponent(name)) }
             for (hidden, expected) in [(false, ["seen"]), (true, [".hidden", "seen"])] {
                 let store = MemoryStore()
-                let root = try await FolderImporter(includesHidden: hidden).add(path: source.path + "/", put: { store.put($0) })
+                let root = try await FolderImporter(includesHidden: hidden).add(
+                    path: source.path + "/", put: { store.put($0) })
                 var names: [String] = []
-                for try await entry in DAGReader(get: { try store.get($0) }).entries(of: root.cid) { names.append(entry.nameText) }
+                for try await entry in DAGReader(get: { try store.get($0) }).entries(of: root.cid) {
+                    names.append(entry.nameText)
+                }
                 #expect(names == expected)
             }
         }
