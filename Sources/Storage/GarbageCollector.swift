@@ -44,12 +44,13 @@ extension Blockstore {
         defer { collecting.unlock() }
         pinTable.late.withLock { $0 = [] }
         defer { pinTable.late.withLock { $0 = nil } }
+        // What was put before the collection is as old as it looks only once its rows are written. On a full
+        // disk they cannot be; what is pending is then left alone.
+        if try !syncIfRoom() { ballast.drop() }
         let epoch = writer.state.withLock { state in
             state.pending.beginCollection()
             return state.pending.epoch
         }
-        // On a full disk the index cannot take more rows; what is pending is young and not touched anyway.
-        if try !syncIfRoom() { ballast.drop() }
 
         var marker = Marker()
         for pin in try pinTable.all(nil) { try mark(pin, &marker, links, progress) }

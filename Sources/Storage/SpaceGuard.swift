@@ -49,13 +49,17 @@ final class SpaceGuard: Sendable {
             return true
         }
         if covered { return }
-        if let shortage = shortage(adding: Int64(count), used: used()) { throw .belowReserve(shortage) }
-        credit.withLock { $0 = 16 << 20 }
+        let used = used()
+        if let shortage = shortage(adding: Int64(count), used: used) { throw .belowReserve(shortage) }
+        // As long as this much more would fit, too, nobody asks again.
+        let ahead: Int64 = 16 << 20
+        let roomy = shortage(adding: Int64(count) + ahead, used: used) == nil
+        credit.withLock { $0 = roomy ? ahead : 0 }
     }
 
     /// What is short if `count` bytes are added to a store of `used` bytes; `nil` when there is room.
     func shortage(adding count: Int64, used: Int64) -> SpaceShortage? {
-        if let quota, used + count > quota { return .quota(used: used, limit: quota) }
+        if let quota, used > quota - count { return .quota(used: used, limit: quota) }
         guard let (free, total) = space() else { return nil }
         let minimum = max(minimumFree, total / 100 * Int64(minimumFreePercent))
         return minimum > 0 && free - count < minimum ? .reserve(free: free, minimum: minimum) : nil
