@@ -121,7 +121,9 @@ extension ConnectionHandler {
             stream.movePending(length, into: &output)
         }
         stream.sent(length)
-        stream.counter?.sent(length)
+        let words = min(length, stream.pendingWords)
+        stream.pendingWords -= words
+        stream.counter?.sent(length - words)
         stream.lastProgress = now
         if isLast {
             stream.sentAll = true

@@ -18,7 +18,7 @@ extension ConnectionHandler {
         stream.negotiation = negotiation
         stream.isLazy = lazily
         stream.negotiationDeadline = now + limits.negotiationTimeout
-        append(counted(words, stream), to: stream)
+        say(words, on: stream)
         if lazily { open(stream, as: protocols[0]) }
     }
 
@@ -46,7 +46,7 @@ extension ConnectionHandler {
             return reset(stream, code: 0, error: reason)
         }
         stream.negotiation = agreed == nil ? negotiation : nil
-        if answer.readableBytes > 0 { append(counted(answer, stream), to: stream) }
+        if answer.readableBytes > 0 { say(answer, on: stream) }
         guard let agreed else { return }
         stream.negotiationDeadline = nil
         let rest = stream.negotiationInput
@@ -92,10 +92,11 @@ extension ConnectionHandler {
         append(held, to: stream)
     }
 
-    /// The negotiation's own bytes count as buffered like all others.
-    private func counted(_ words: ByteBuffer, _ stream: PeerStream) -> [ByteBuffer] {
+    /// Queues the negotiation's own words, in front of which nothing waits.
+    private func say(_ words: ByteBuffer, on stream: PeerStream) {
+        stream.pendingWords += words.readableBytes
         stream.sent(-words.readableBytes)
-        return [words]
+        append([words], to: stream)
     }
 
     // MARK: Receiving

@@ -70,6 +70,10 @@ package final class Host: Sendable {
         state.withLock { $0.ticker = ticker }
     }
 
+    /// Bytes that were received and wait for their readers, and credit promised beyond the first windows.
+    package var unreadBytes: Int { unreadTotal.taken }
+    package var windowBytes: Int { windowBudget.taken }
+
     var now: Instant { Instant(NIODeadline.now()) }
     func makeID() -> UInt64 { nextID.add(1, ordering: .relaxed).oldValue }
 

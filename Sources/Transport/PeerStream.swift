@@ -40,6 +40,8 @@ package final class PeerStream: @unchecked Sendable {  // loop-confined: methods
     /// Waits for credit and for the socket.
     var pending = CircularBuffer<ByteBuffer>(initialCapacity: 2)
     var pendingBytes = 0
+    /// How many of the pending bytes, at their beginning, belong to the negotiation.
+    var pendingWords = 0
     var isReady = false
     var wantsClose = false
     var wasAboveHighWater = false
