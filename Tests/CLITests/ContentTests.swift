@@ -13,7 +13,9 @@ struct ContentTests {
             try manager.createDirectory(at: root.appendingPathComponent(name), withIntermediateDirectories: true)
         }
         var large = Data()
-        for index in 0..<300_000 { withUnsafeBytes(of: UInt64(index &* 0x9E37_79B9_7F4A_7C15)) { large.append(contentsOf: $0) } }
+        for index in UInt64(0)..<300_000 {
+            withUnsafeBytes(of: index &* 0x9E37_79B9_7F4A_7C15) { large.append(contentsOf: $0) }
+        }
         try large.write(to: root.appendingPathComponent("large.bin"))
         try Data().write(to: root.appendingPathComponent("nothing"))
         for (index, name) in ["ascii.txt", "ümlaut.txt", "日本語.txt", "с пробелом", "sub/deep/😀"].enumerated() {

@@ -65,9 +65,15 @@ struct ConventionTests {
                 return ((try? JSONSerialization.jsonObject(with: data)) as? [String: Any])?["repo"] as? String
             }
             let home = folder.path
-            #expect(try path(["HOME": home]) == home + "/.local/share/peernode")
-            #expect(try path(["HOME": home, "XDG_DATA_HOME": home + "/x"]) == home + "/x/peernode")
-            #expect(try path(["HOME": home, "XDG_DATA_HOME": home + "/x", "PEERNODE_REPO": home + "/y"]) == home + "/y")
+            let cases: [([String: String], String)] = [
+                (["HOME": home], home + "/.local/share/peernode"),
+                (["HOME": home, "XDG_DATA_HOME": home + "/x"], home + "/x/peernode"),
+                (["HOME": home, "XDG_DATA_HOME": home + "/x", "PEERNODE_REPO": home + "/y"], home + "/y"),
+            ]
+            for (environment, expected) in cases {
+                let found = try path(environment)
+                #expect(found == expected)
+            }
         }
     }
 
@@ -132,12 +138,15 @@ struct ConventionTests {
     @Test("Messages have no colour where there is no terminal")
     func colours() async throws {
         try await withProgram { program, _ in
-            var other = program
-            #expect(try !other.run("cat", "x").messages.contains("\u{1b}"))
-            other.environment = ["CLICOLOR_FORCE": "1"]
-            #expect(try other.run("cat", "x").messages.contains("\u{1b}"))
-            other.environment = ["CLICOLOR_FORCE": "1", "NO_COLOR": "1"]
-            #expect(try !other.run("cat", "x").messages.contains("\u{1b}"))
+            let cases: [([String: String], Bool)] = [
+                ([:], false), (["CLICOLOR_FORCE": "1"], true), (["CLICOLOR_FORCE": "1", "NO_COLOR": "1"], false),
+            ]
+            for (environment, coloured) in cases {
+                var other = program
+                other.environment = environment
+                let messages = try other.run("cat", "x").messages
+                #expect(messages.contains("\u{1b}") == coloured)
+            }
         }
     }
 }

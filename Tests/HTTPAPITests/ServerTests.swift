@@ -146,7 +146,10 @@ struct ServerTests {
                 "POST /api/v0/id HTTP/1.1\nHost: localhost\n" + (0..<200).map { "X\($0): a\n" }.joined() + "\n",
                 "POST /api/v0/id HTTP/1.1\nHost: localhost\n" + (0..<50).map { "X\($0): " + String(repeating: "a", count: 1000) + "\n" }.joined() + "\n",
             ]
-            for head in heads { #expect((400..<500).contains(try await server.send(head).status)) }
+            for head in heads {
+                let status = try await server.send(head).status
+                #expect((400..<500).contains(status))
+            }
             #expect(try await server.post("version").status == 200)
         }
     }
