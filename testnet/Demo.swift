@@ -132,11 +132,11 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
 
     /// How many bytes `node` has received from each of `nodes`, by its own ledger.
     private func received(by node: ClusterState.Node, from nodes: [ClusterState.Node]) throws -> [UInt64] {
-        struct Ledger: Decodable { let Recv: UInt64 }
+        struct Ledger: Decodable { let recv: UInt64 }
         return try nodes.map { other in
             guard other.index != node.index else { return 0 }
             let text = try Program.output(["--repo", node.repo, "bitswap", "ledger", other.peerID, "--json"])
-            return try JSONDecoder().decode(Ledger.self, from: Data(text.utf8)).Recv
+            return try JSONDecoder().decode(Ledger.self, from: Data(text.utf8)).recv
         }
     }
 

@@ -86,7 +86,7 @@ package final class NodeProcess {
             try FileManager.default.createDirectory(
                 atPath: repo, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             try Cluster.identity(seed: seed, index: index).save(to: keyFile)
-            _ = try Program.output(["--repo", repo, "init", "--if-needed", "--network", "testnet"])
+            _ = try Program.output(["--repo", repo, "init", "--if-needed", "--network", "testnet"], quiet: true)
         }
         process = try Program.make([
             "--repo", repo, "run", "--json", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0",

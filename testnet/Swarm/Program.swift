@@ -17,11 +17,12 @@ package enum Program {
         return process.terminationStatus
     }
 
-    /// Runs a command and gives what it wrote to stdout; its messages go to this terminal.
+    /// Runs a command and gives what it wrote to stdout; its messages go to this terminal, unless `quiet`.
     ///
     /// Throws `Failure` when it exits with anything but 0.
-    package static func output(_ arguments: [String]) throws -> String {
+    package static func output(_ arguments: [String], quiet: Bool = false) throws -> String {
         let process = try make(arguments)
+        if quiet { process.standardError = FileHandle.nullDevice }
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
