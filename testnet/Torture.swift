@@ -156,7 +156,7 @@ final class TortureLoop {
             if promises.contains(where: { $0.cid == cid }) { continue }
             _ = try Program.output(["--repo", repo, "pin", "rm", cid])
         }
-        let running = try Command(["--repo", repo, "repo", "gc", "--quiet"])
+        let running = try Command(["--repo", repo, "repo", "gc"])
         pause()
         _ = running.kill()
     }
@@ -178,7 +178,7 @@ final class TortureLoop {
                 throw Failure("\(promise.cid) was acknowledged and came back changed.")
             }
         }
-        let process = try Program.make(["--repo", repo, "repo", "verify", "--quiet"])
+        let process = try Program.make(["--repo", repo, "repo", "verify"])
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
@@ -225,8 +225,8 @@ final class TortureLoop {
         random.next() % 3 == 0 ? Int(random.next() % 4_000_000) : Int(random.next() % 60_000)
     }
 
-    /// Up to 60 ms: between the start of a command and well after its end.
-    private func pause() { usleep(UInt32(random.next() % 60_000)) }
+    /// Up to 200 ms: from before a command has begun to well after its end.
+    private func pause() { usleep(UInt32(random.next() % 200_000)) }
 
     private func lastWord(_ text: String) throws -> String {
         guard let word = text.split(whereSeparator: \.isWhitespace).last else { throw Failure("add printed no CID.") }
