@@ -17,9 +17,10 @@ struct Chunker {
         self.pool = pool
     }
 
-    /// Takes the stream's next bytes and appends the chunks that they complete to `chunks`.
-    mutating func append(_ buffer: consuming ByteBuffer, to chunks: inout [ByteBuffer]) {
-        var more = buffer
+    /// Takes the stream's next bytes, leaving none, and appends the chunks that they complete to `chunks`.
+    ///
+    /// Buffers are moved, never held twice: a leaf's frame is then written in place.
+    mutating func append(_ more: inout ByteBuffer, to chunks: inout [ByteBuffer]) {
         if rest.readableBytes > 0 {
             gather()
             let missing = size - rest.readableBytes
@@ -28,7 +29,10 @@ struct Chunker {
             chunks.append(takeRest())
         }
         while more.readableBytes > size, let chunk = more.readSlice(length: size) { chunks.append(chunk) }
-        if more.readableBytes == size { chunks.append(more) } else if more.readableBytes > 0 { rest = more }
+        guard more.readableBytes > 0 else { return }
+        rest = ByteBuffer()
+        swap(&rest, &more)
+        if rest.readableBytes == size { chunks.append(takeRest()) }
     }
 
     /// The bytes after the last whole chunk; `nil` when there are none.
@@ -45,8 +49,8 @@ struct Chunker {
 
     /// Hands `rest` over without keeping a second reference, so that its owner can write in place.
     private mutating func takeRest() -> ByteBuffer {
-        let taken = rest
-        rest = ByteBuffer()
+        var taken = ByteBuffer()
+        swap(&taken, &rest)
         isGathering = false
         return taken
     }

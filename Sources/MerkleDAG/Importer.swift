@@ -56,19 +56,15 @@ package struct Importer: Sendable {
         var chunks: [ByteBuffer] = []
         let leaves = LeafPipeline(maker: maker, sink: sink)
         defer { leaves.cancel() }
-        while let buffer = try await source.next(isolation: #isolation) {
+        while var buffer = try await source.next(isolation: #isolation) {
             try Task.checkCancellation()
             let count = buffer.readableBytes
-            chunker.append(buffer, to: &chunks)
-            for index in chunks.indices {
-                var chunk = ByteBuffer()
-                swap(&chunk, &chunks[index])
-                try await leaves.append(chunk)
-            }
+            chunker.append(&buffer, to: &chunks)
+            for index in chunks.indices { try await leaves.append(&chunks[index]) }
             chunks.removeAll(keepingCapacity: true)
             progress?(count)
         }
-        if let last = chunker.finish() { try await leaves.append(last) }
+        if var last = chunker.finish() { try await leaves.append(&last) }
         return try await leaves.finish()
     }
 }

@@ -15,7 +15,7 @@ final class LeafPipeline {
     private var hashing: [Hashing] = []
     private var oldest = 0
     /// The first chunk, until it is known whether a second follows.
-    private var first: ByteBuffer?
+    private var first = ByteBuffer()
     private var isEmpty = true
 
     init(maker: NodeMaker, sink: BlockSink) {
@@ -24,26 +24,27 @@ final class LeafPipeline {
         layout = BalancedLayout(maker: maker)
     }
 
-    /// Takes the next chunk; waits while too many are being hashed.
-    func append(_ chunk: consuming ByteBuffer) async throws {
+    /// Takes the next chunk, leaving an empty buffer; waits while too many are being hashed.
+    func append(_ chunk: inout ByteBuffer) async throws {
+        var taken = ByteBuffer()
+        swap(&taken, &chunk)
         if isEmpty {
             isEmpty = false
-            first = chunk
+            swap(&first, &taken)
             return
         }
-        if let held = takeFirst() { try await hash(held) }
-        try await hash(chunk)
+        if first.readableBytes > 0 {
+            var held = ByteBuffer()
+            swap(&held, &first)
+            try await hash(&held)
+        }
+        try await hash(&taken)
     }
 
-    private func takeFirst() -> ByteBuffer? {
-        let held = first
-        first = nil
-        return held
-    }
-
-    private func hash(_ chunk: consuming ByteBuffer) async throws {
+    private func hash(_ chunk: inout ByteBuffer) async throws {
         let length = UInt64(chunk.readableBytes)
-        let data = maker.leafBytes(chunk)
+        maker.frame(&chunk)
+        let data = chunk
         let task = Hashing(executorPreference: WorkExecutor.shared) { [maker] in
             try maker.leaf(data, length: length)
         }
@@ -61,9 +62,10 @@ final class LeafPipeline {
     func finish() async throws -> ImportedNode {
         if hashing.isEmpty {
             // At most one chunk: the leaf is the file, and no task is worth its cost.
-            let chunk = takeFirst() ?? ByteBuffer()
-            let length = UInt64(chunk.readableBytes)
-            let (block, node) = try maker.leaf(maker.leafBytes(chunk), length: length)
+            let length = UInt64(first.readableBytes)
+            maker.frame(&first)
+            let (block, node) = try maker.leaf(first, length: length)
+            first = ByteBuffer()
             try await sink.append(block)
             return node
         }

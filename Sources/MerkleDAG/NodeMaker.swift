@@ -40,29 +40,27 @@ struct NodeMaker: Sendable {
         return (block, ImportedNode(cid: block.cid, tsize: tsize, fileSize: fileSize))
     }
 
-    /// Turns a chunk into the bytes of its leaf block; in place where the chunk has room around it.
-    func leafBytes(_ chunk: consuming ByteBuffer) -> ByteBuffer {
-        if profile.rawLeaves { return chunk }
-        let length = chunk.readableBytes
-        let message = LeafFrame(length: length)
-        let header = message.header
-        var buffer = chunk
-        if buffer.readerIndex >= BufferPool.headroom, header.count <= BufferPool.headroom {
-            let start = buffer.readerIndex - header.count
-            buffer.setBytes(header, at: start)
-            buffer.moveReaderIndex(to: start)
-            buffer.writeBytes(message.trailer)
-            return buffer
+    /// Turns a chunk into the bytes of its leaf block: in place where the chunk has room around it and nobody
+    /// else holds it.
+    func frame(_ chunk: inout ByteBuffer) {
+        if profile.rawLeaves { return }
+        let frame = LeafFrame(length: chunk.readableBytes)
+        if chunk.readerIndex >= BufferPool.headroom, frame.header.count <= BufferPool.headroom {
+            let start = chunk.readerIndex - frame.header.count
+            chunk.setBytes(frame.header, at: start)
+            chunk.moveReaderIndex(to: start)
+            chunk.writeBytes(frame.trailer)
+            return
         }
         var copy = ByteBuffer()
-        copy.reserveCapacity(header.count + length + message.trailer.count)
-        copy.writeBytes(header)
-        copy.writeImmutableBuffer(buffer)
-        copy.writeBytes(message.trailer)
-        return copy
+        copy.reserveCapacity(frame.header.count + chunk.readableBytes + frame.trailer.count)
+        copy.writeBytes(frame.header)
+        copy.writeBuffer(&chunk)
+        copy.writeBytes(frame.trailer)
+        chunk = copy
     }
 
-    /// The leaf block of `data`, which `leafBytes` made of a chunk of `length`, and what a link to it says.
+    /// The leaf block of `data`, which `frame` made of a chunk of `length`, and what a link to it says.
     func leaf(_ data: ByteBuffer, length: UInt64) throws(ImportError) -> (Block, ImportedNode) {
         let block = try block(profile.rawLeaves ? .raw : .dagPB, data)
         return (block, ImportedNode(cid: block.cid, tsize: UInt64(data.readableBytes), fileSize: length))

@@ -9,7 +9,8 @@ import Testing
 
 /// How fast a large file is imported, against the speed of hashing alone in the same run. Prints; asserts only
 /// what does not depend on the machine's load. Runs with MERKLEDAG_LARGE=1.
-@Suite(.enabled(if: ProcessInfo.processInfo.environment["MERKLEDAG_LARGE"] != nil, "set MERKLEDAG_LARGE=1"))
+@Suite(
+    .serialized, .enabled(if: ProcessInfo.processInfo.environment["MERKLEDAG_LARGE"] != nil, "set MERKLEDAG_LARGE=1"))
 struct ImportSpeedTests {
     static let size = 1 << 30
 

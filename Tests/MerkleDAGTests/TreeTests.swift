@@ -280,6 +280,50 @@ struct TreeTests {
         #expect(most.withLock { $0 } <= 2 * BlockSink.batchBytes + (Importer.hashersInFlight + 3) << 20)
     }
 
+    /// Chunks that come whole, with room around them, are stored from where they lie.
+    @Test(arguments: [ImportProfile.v1_2025, .v0_2015])
+    func wholeChunksAreNotCopied(_ profile: ImportProfile) async throws {
+        final class Addresses: Sendable {
+            let all = Mutex<Set<Int>>([])
+            func add(_ buffer: ByteBuffer) {
+                buffer.withUnsafeReadableBytes { bytes in
+                    _ = all.withLock { $0.insert(Int(bitPattern: bytes.baseAddress)) }
+                }
+            }
+        }
+        struct Source: AsyncSequence, AsyncIteratorProtocol {
+            var left = 8
+            let size: Int
+            let addresses: Addresses
+            func makeAsyncIterator() -> Source { self }
+            mutating func next() async throws -> ByteBuffer? {
+                guard left > 0 else { return nil }
+                left -= 1
+                var buffer = ByteBufferAllocator().buffer(capacity: size + 64)
+                buffer.moveWriterIndex(to: 32)
+                buffer.moveReaderIndex(to: 32)
+                buffer.writeRepeatingByte(UInt8(left), count: size)
+                addresses.add(buffer)
+                return buffer
+            }
+        }
+        let addresses = Addresses()
+        let same = Mutex(0)
+        _ = try await Importer(profile: profile).add(
+            Source(size: profile.chunkSize, addresses: addresses),
+            put: { blocks in
+                for block in blocks where block.data.readableBytes >= profile.chunkSize {
+                    block.data.withUnsafeReadableBytes { bytes in
+                        let start =
+                            Int(bitPattern: bytes.baseAddress)
+                            + (profile.rawLeaves ? 0 : bytes.count - profile.chunkSize - 4)
+                        if addresses.all.withLock({ $0.contains(start) }) { same.withLock { $0 += 1 } }
+                    }
+                }
+            })
+        #expect(same.withLock { $0 } == 8)
+    }
+
     @Test func aStoreThatFailsEndsTheImport() async throws {
         struct Full: Error {}
         await #expect(throws: Full.self) {
