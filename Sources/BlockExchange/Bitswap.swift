@@ -27,7 +27,8 @@ package struct Bitswap: ProtocolCore {
         // Connections
 
         /// A peer that speaks Bitswap is connected: once for each peer, however many connections it has.
-        /// `version` as far as identify tells; 1.2 when it does not.
+        /// `version` as far as identify tells; 1.2 when it does not. Due before the first message from the peer is
+        /// handed in, else that is dropped; saying it again only corrects the version.
         case connected(PeerID, version: BitswapVersion)
         /// The peer's last connection is gone, and with it its wants and its envelopes.
         case disconnected(PeerID)
@@ -194,7 +195,11 @@ package struct Bitswap: ProtocolCore {
     private mutating func connected(
         _ id: PeerID, _ version: BitswapVersion, now: Instant, into effects: inout [Effect]
     ) {
-        guard slots[id] == nil else { return }
+        if let peer = slots[id] {
+            server.negotiated(peer, version: version)
+            client.negotiated(peer, version: version, now: now, into: &effects)
+            return
+        }
         let peer = free.popLast() ?? slotCount
         if peer == slotCount { slotCount += 1 }
         slots[id] = peer
@@ -220,6 +225,7 @@ package struct Bitswap: ProtocolCore {
         client.received(message.presences, from: peer, now: now, into: &effects)
         if !message.blocks.isEmpty {
             if client.mayExpectBlocks(from: peer, now: now) {
+                client.isAlive(peer, now: now)
                 effects.append(.verify(message.blocks, from: id))
             } else {
                 unsolicited(message.blocks.count, from: id, now: now, into: &effects)
@@ -251,7 +257,7 @@ package struct Bitswap: ProtocolCore {
     private mutating func unsolicited(_ count: Int, from id: PeerID, now: Instant, into effects: inout [Effect]) {
         counters.unsolicitedBlocks &+= UInt64(count)
         note(id, now: now) { $0.unsolicited &+= UInt64(count) }
-        if let peer = slots[id] { client.punish(peer, Double(count)) }
+        if let peer = slots[id] { client.punish(peer, Double(count), now: now) }
         effects.append(.misbehaved(id, .unsolicitedBlocks(count)))
     }
 

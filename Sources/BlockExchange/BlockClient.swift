@@ -38,7 +38,7 @@ struct BlockClient: Sendable {
     var order: [Bitswap.SessionID] = []
     var timers = Timers<Timer>()
     /// What was wanted a moment ago, to tell duplicates from blocks that nobody asked for.
-    var recent: SeenCache<Multihash>
+    var recent: RecentBlocks
     /// How peers behaved that have left.
     var reputations: ExpiringMap<PeerID, PeerSpeed>
     /// Peers with something to be sent.
@@ -48,7 +48,7 @@ struct BlockClient: Sendable {
     init(_ configuration: BitswapConfiguration, generator: SeededGenerator) {
         self.configuration = configuration
         self.generator = generator
-        recent = SeenCache(capacity: configuration.recentBlocks, lifetime: configuration.recentLifetime)
+        recent = RecentBlocks(capacity: configuration.recentBlocks, lifetime: configuration.recentLifetime)
         reputations = ExpiringMap(
             capacity: configuration.rememberedPeers, lifetime: configuration.reputationLifetime)
     }
@@ -172,7 +172,7 @@ struct BlockClient: Sendable {
             }
         }
         if let session = want.broadcastBy { sessions[session]?.broadcasts -= 1 }
-        if !want.relations.isEmpty { recent.insert(want.cid.multihash, now: now) }
+        if !want.relations.isEmpty || peer != nil { recent.insert(want.cid.multihash, now: now) }
         return want
     }
 
@@ -215,7 +215,7 @@ struct BlockClient: Sendable {
             pump(id, now: now, into: &effects)
             retryUnfound(id, with: peer, now: now)
         } else {
-            askAbout(session.unfound, of: peer, now: now)
+            askAbout(session.isConfirmed ? session.unfound : session.wants, of: peer, now: now)
         }
     }
 
@@ -227,10 +227,12 @@ struct BlockClient: Sendable {
         }
     }
 
-    private mutating func askAbout(_ unfound: WantSequence, of peer: Int, now: Instant) {
+    /// Asks a peer whether it has the first of some wants.
+    private mutating func askAbout(_ wants: WantSequence, of peer: Int, now: Instant) {
         var asked = 0
-        for id in unfound.ids where asked < configuration.broadcastWants && wanted.place(of: id) == .unfound {
-            if wanted.relation(id, peer) == nil, askHave(id, of: peer, now: now) { asked += 1 }
+        for id in wants.ids where wanted.contains(id) && wanted.relation(id, peer) == nil {
+            guard asked < configuration.broadcastWants else { return }
+            if askHave(id, of: peer, now: now) { asked += 1 }
         }
     }
 
@@ -285,7 +287,13 @@ struct BlockClient: Sendable {
 
     mutating func isAlive(_ peer: Int, now: Instant) { peers[peer].aliveAt = now }
 
-    mutating func punish(_ peer: Int, _ points: Double) { peers[peer].speed.punish(points) }
+    /// Marks a peer down; one that has become bad is relieved of what it was asked as soon as others can help.
+    mutating func punish(_ peer: Int, _ points: Double, now: Instant) {
+        peers[peer].speed.punish(points)
+        guard peers[peer].speed.isBad, peers[peer].inFlight > 0 else { return }
+        peers[peer].impatience = .zero
+        timers.setEarlier(.silence(peer), at: now)
+    }
 
     /// Whether blocks from the peer can be worth hashing.
     func mayExpectBlocks(from peer: Int, now: Instant) -> Bool {

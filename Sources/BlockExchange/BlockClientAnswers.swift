@@ -19,8 +19,9 @@ extension BlockClient {
     mutating func received(
         _ presences: [BitswapMessage.Presence], from peer: Int, now: Instant, into effects: inout Effects
     ) {
-        peers[peer].aliveAt = now
+        let wasUnreachable = peers[peer].resets > configuration.sendRetries
         peers[peer].resets = 0
+        if wasUnreachable { revive(peer, now: now) }
         guard !presences.isEmpty else { return }
         for presence in presences {
             // Answers to what is done, or was never asked, mean nothing.
@@ -41,12 +42,13 @@ extension BlockClient {
         let peer = relation.peer
         counters.haves &+= 1
         if relation.answer == .none, !relation.isInFlight { peers[peer].speed.answered(after: now - relation.askedAt) }
-        peers[peer].impatience = nil
         wanted.relate(id, to: peer) { $0.answer = .have }
         for session in want.sessions { confirm(session, by: peer, now: now) }
         switch want.place {
-        case .pending, .unfound: give(id, to: peer, now: now)
-        case .queued: break
+        case .unfound: give(id, to: peer, now: now)
+        // A doubtful peer gets nothing that others may still take.
+        case .pending where !peers[peer].isStalled && !peers[peer].speed.isBad: give(id, to: peer, now: now)
+        case .pending, .queued: break
         case .asked: hurry(want, after: now - relation.askedAt, now: now)
         }
     }
@@ -55,7 +57,7 @@ extension BlockClient {
     /// more time than the other needed to say so.
     private mutating func hurry(_ want: Want, after elapsed: Duration, now: Instant) {
         for relation in want.relations
-        where relation.isInFlight && relation.answer != .have && !peers[relation.peer].speed.hasDelivered {
+        where relation.isInFlight && !peers[relation.peer].speed.hasDelivered {
             let patience = max(.milliseconds(100), elapsed * 2)
             peers[relation.peer].impatience = patience
             timers.setEarlier(.silence(relation.peer), at: now + patience)
@@ -125,7 +127,6 @@ extension BlockClient {
                 continue
             }
             guard let want = finish(id, except: peer, now: now) else { continue }
-            recent.insert(want.cid.multihash, now: now)
             verdict.wanted += 1
             verdict.wantedBytes += bytes
             delivered.append(Block(cid: want.cid, data: block.data))
@@ -140,7 +141,7 @@ extension BlockClient {
                 if !sessionsTouched.contains(session) { sessionsTouched.append(session) }
             }
         }
-        if let peer, rejected > 0 { peers[peer].speed.punish(4 * Double(rejected)) }
+        if let peer, rejected > 0 { punish(peer, 4 * Double(rejected), now: now) }
         if !delivered.isEmpty { effects.append(.deliver(delivered, from: peerID)) }
         if let peer, verdict.wanted > 0 { revive(peer, now: now) }
         for peer in touched { pumpSessions(of: peer, now: now, into: &effects) }
@@ -161,17 +162,25 @@ extension BlockClient {
             bytes: bytes, after: now - relation.askedAt, mark: relation.mark, inFlight: peers[peer].inFlight, now: now)
     }
 
-    /// A peer that was given up as silent delivers again: what it still remembers is in flight once more.
+    /// A peer that was given up as silent delivers again: what it still remembers is in flight once more, and
+    /// what was withdrawn from it may be asked again if nobody else had it.
     private mutating func revive(_ peer: Int, now: Instant) {
         guard peers[peer].isStalled else { return }
         peers[peer].isStalled = false
         for id in peers[peer].asked.ids {
-            guard let relation = wanted.relation(id, peer), relation.asked == .block, relation.answer == .timedOut,
-                wanted.place(of: id) == .unfound
-            else { continue }
+            guard let relation = wanted.relation(id, peer), relation.answer == .timedOut else { continue }
+            guard wanted.place(of: id) == .unfound else {
+                wanted.relate(id, to: peer) { $0.answer = .none }
+                continue
+            }
+            guard relation.asked == .block else {
+                give(id, to: peer, now: now)
+                continue
+            }
             wanted.relate(id, to: peer) {
                 $0.answer = .none
                 $0.isInFlight = true
+                $0.askedAt = now
             }
             wanted.update(id) {
                 $0.inFlight += 1

@@ -123,12 +123,14 @@ extension BlockClient {
         var best: Int?
         var least = Double.infinity
         func consider(_ peer: Int, _ relation: Want.Relation?) {
-            guard peers[peer].isConnected, !peers[peer].isStalled, relation?.isNegative != true,
+            guard peers[peer].isConnected, !peers[peer].isStalled, relation?.answer != .dontHave,
                 relation?.isInFlight != true
             else { return }
             let speed = peers[peer].speed
             var time = speed.expectedTime(inFlight: peers[peer].inFlight + peers[peer].queued)
             if relation?.answer == .have { time *= speed.hitRate }
+            // It was slow with this one before, but lives.
+            if relation?.answer == .timedOut { time += 1e3 }
             if speed.isBad { time += 1e6 }
             if time < least {
                 least = time
@@ -225,15 +227,26 @@ extension BlockClient {
         }
         var looked = 0
         let limit = 4 * room + 64
+        // What it will send next is probably on its way already, beyond the reach of a cancel.
+        var spare = peers[slow].inFlight - committedBlocks(of: slow)
         for id in peers[slow].asked.ids.reversed() {
-            guard room > 0, looked < limit else { return }
+            guard room > 0, spare > 0, looked < limit else { return }
             looked += 1
             guard wanted.relation(id, slow)?.isInFlight == true, mayTakeOver(id, session, by: idle) else { continue }
             room -= 1
+            spare -= 1
             counters.stolen &+= 1
             withdraw(id, from: slow, answer: .none, now: now)
             askBlock(id, of: idle, now: now)
         }
+    }
+
+    /// Blocks that a peer has read and queued for us, as we would have for it; of a very slow peer only those
+    /// that come within a second.
+    private func committedBlocks(of peer: Int) -> Int {
+        let speed = peers[peer].speed
+        let bytes = min(Double(configuration.outstandingBytesPerPeer), speed.rate)
+        return speed.hasDelivered ? Int(bytes / max(speed.blockBytes, 1)) : 0
     }
 
     private func mayTakeOver(_ id: WantID, _ session: Bitswap.SessionID, by idle: Int) -> Bool {

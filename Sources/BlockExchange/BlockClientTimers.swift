@@ -5,7 +5,6 @@ import SansIO
 
 extension BlockClient {
     mutating func tick(now: Instant, into effects: inout Effects) {
-        recent.expire(now: now)
         reputations.expire(now: now)
         while let timer = timers.popDue(now) {
             switch timer {
@@ -25,7 +24,7 @@ extension BlockClient {
         let timeout = peers[peer].impatience ?? peers[peer].speed.timeout
         // Half messages count as life, but not for ever.
         let alive = min(peers[peer].aliveAt, peers[peer].progressAt + .seconds(30))
-        let since = max(peers[peer].progressAt, alive)
+        let since = peers[peer].impatience == nil ? max(peers[peer].progressAt, alive) : peers[peer].progressAt
         if now - since < timeout {
             dropOverdue(peer, now: now, into: &effects)
             return timers.set(.silence(peer), at: since + timeout)
@@ -68,7 +67,7 @@ extension BlockClient {
         for id in peers[peer].asked.ids where looked < 8 {
             guard let relation = wanted.relation(id, peer), relation.isInFlight else { continue }
             looked += 1
-            guard now - relation.askedAt >= limit else { continue }
+            guard now - relation.askedAt >= limit, let want = wanted[id], candidate(for: want) != nil else { continue }
             counters.timeouts &+= 1
             withdraw(id, from: peer, answer: .timedOut, now: now)
             if wanted[id]?.inFlight == 0 { reassign(id, now: now, into: &effects) }

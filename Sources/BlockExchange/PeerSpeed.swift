@@ -54,16 +54,22 @@ package struct PeerSpeed: Sendable {
     package var latency: Double { shortest.isFinite ? shortest : ping ?? 0.1 }
 
     /// How long the peer may be silent with questions open.
+    ///
+    /// A message may hold as many bytes as a peer may have outstanding and is of no use before its end, so
+    /// the time that these take counts as well.
     package var timeout: Duration {
-        guard smoothed > 0 else {
-            guard let ping else { return configuration.unknownTimeout }
-            return clamp(2 + 3 * ping)
+        guard hasDelivered else {
+            // A quick HAVE says nothing yet about how long a block takes.
+            if smoothed > 0 { return clamp(1 + 4 * smoothed) }
+            return ping.map { clamp(2 + 3 * $0) } ?? configuration.unknownTimeout
         }
-        return clamp(2 * smoothed + 4 * deviation)
+        return clamp(2 * smoothed + 4 * deviation + Double(configuration.outstandingBytesPerPeer) / rate)
     }
 
     private func clamp(_ seconds: Double) -> Duration {
-        max(configuration.minimumTimeout, min(configuration.maximumTimeout, .seconds(seconds)))
+        // Whole nanoseconds, as instants have, so that a deadline and the time passed can be equal.
+        let nanoseconds = Int64(min(seconds, 1e6) * 1e9)
+        return max(configuration.minimumTimeout, min(configuration.maximumTimeout, .nanoseconds(nanoseconds)))
     }
 
     /// Blocks that may be asked of the peer at once.

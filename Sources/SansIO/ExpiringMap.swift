@@ -7,29 +7,29 @@ package struct ExpiringMap<Key: Hashable & Sendable, Value> {
     package let capacity: Int
     /// How long an entry stays after it was last set.
     package let lifetime: Duration
-    private var values: [Key: Value] = [:]
-    private var timers = Timers<Key>()
+    @usableFromInline var values: [Key: Value] = [:]
+    @usableFromInline var timers = Timers<Key>()
 
-    package init(capacity: Int, lifetime: Duration) {
+    @inlinable package init(capacity: Int, lifetime: Duration) {
         precondition(capacity > 0, "a map without room")
         self.capacity = capacity
         self.lifetime = lifetime
     }
 
     /// The entries held, expired ones that were not removed yet included.
-    package var count: Int { values.count }
+    @inlinable package var count: Int { values.count }
 
     /// When the next entry expires.
-    package var next: Instant? { timers.next }
+    @inlinable package var next: Instant? { timers.next }
 
     /// The value of `key`, unless it has expired at `now`.
-    package func value(of key: Key, now: Instant) -> Value? {
+    @inlinable package func value(of key: Key, now: Instant) -> Value? {
         guard let deadline = timers.deadline(of: key), deadline > now else { return nil }
         return values[key]
     }
 
     /// Sets the value of `key` and starts its lifetime anew; the entry nearest to its end makes room.
-    package mutating func set(_ key: Key, _ value: Value, now: Instant) {
+    @inlinable package mutating func set(_ key: Key, _ value: Value, now: Instant) {
         if values[key] == nil, values.count >= capacity, let oldest = timers.popDue(.distantFuture) {
             values[oldest] = nil
         }
@@ -38,17 +38,17 @@ package struct ExpiringMap<Key: Hashable & Sendable, Value> {
     }
 
     @discardableResult
-    package mutating func remove(_ key: Key) -> Value? {
+    @inlinable package mutating func remove(_ key: Key) -> Value? {
         timers.cancel(key)
         return values.removeValue(forKey: key)
     }
 
     /// Removes what has expired at `now`, oldest first.
-    package mutating func expire(now: Instant) {
+    @inlinable package mutating func expire(now: Instant) {
         while let key = timers.popDue(now) { values[key] = nil }
     }
 
-    package mutating func removeAll() {
+    @inlinable package mutating func removeAll() {
         values = [:]
         timers.removeAll()
     }
@@ -58,26 +58,26 @@ extension ExpiringMap: Sendable where Value: Sendable {}
 
 /// Remembers for a while what was seen, with a bound on how much.
 package struct SeenCache<Key: Hashable & Sendable>: Sendable {
-    private var map: ExpiringMap<Key, Void>
+    @usableFromInline var map: ExpiringMap<Key, Void>
 
-    package init(capacity: Int, lifetime: Duration) {
+    @inlinable package init(capacity: Int, lifetime: Duration) {
         map = ExpiringMap(capacity: capacity, lifetime: lifetime)
     }
 
-    package var count: Int { map.count }
+    @inlinable package var count: Int { map.count }
 
-    package func contains(_ key: Key, now: Instant) -> Bool { map.value(of: key, now: now) != nil }
+    @inlinable package func contains(_ key: Key, now: Instant) -> Bool { map.value(of: key, now: now) != nil }
 
     /// Notes `key`; returns whether it is new. Seeing it again prolongs nothing.
     @discardableResult
-    package mutating func insert(_ key: Key, now: Instant) -> Bool {
+    @inlinable package mutating func insert(_ key: Key, now: Instant) -> Bool {
         if contains(key, now: now) { return false }
         map.set(key, (), now: now)
         return true
     }
 
     @discardableResult
-    package mutating func remove(_ key: Key) -> Bool { map.remove(key) != nil }
+    @inlinable package mutating func remove(_ key: Key) -> Bool { map.remove(key) != nil }
 
-    package mutating func expire(now: Instant) { map.expire(now: now) }
+    @inlinable package mutating func expire(now: Instant) { map.expire(now: now) }
 }

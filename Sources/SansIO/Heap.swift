@@ -3,20 +3,20 @@
 /// Push and pop cost O(log n), `first` O(1). Elements that compare equal come out in no particular order;
 /// give them a sequence number where the order must not depend on history.
 package struct Heap<Element: Comparable> {
-    private var elements: [Element] = []
+    @usableFromInline var elements: [Element] = []
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var count: Int { elements.count }
-    package var isEmpty: Bool { elements.isEmpty }
+    @inlinable package var count: Int { elements.count }
+    @inlinable package var isEmpty: Bool { elements.isEmpty }
 
     /// The smallest element.
-    package var first: Element? { elements.first }
+    @inlinable package var first: Element? { elements.first }
 
     /// Every element, in no particular but a reproducible order.
-    package var unordered: [Element] { elements }
+    @inlinable package var unordered: [Element] { elements }
 
-    package mutating func push(_ element: Element) {
+    @inlinable package mutating func push(_ element: Element) {
         elements.append(element)
         var child = elements.count - 1
         while child > 0 {
@@ -29,7 +29,7 @@ package struct Heap<Element: Comparable> {
 
     /// Removes the smallest element.
     @discardableResult
-    package mutating func pop() -> Element? {
+    @inlinable package mutating func pop() -> Element? {
         guard let last = elements.popLast() else { return nil }
         guard !elements.isEmpty else { return last }
         let smallest = elements[0]
@@ -39,15 +39,15 @@ package struct Heap<Element: Comparable> {
     }
 
     /// Drops what `isStale` says, in O(n); for heaps whose elements are deleted lazily.
-    package mutating func removeAll(where isStale: (Element) -> Bool) {
+    @inlinable package mutating func removeAll(where isStale: (Element) -> Bool) {
         elements.removeAll(where: isStale)
         guard elements.count > 1 else { return }
         for index in stride(from: elements.count / 2 - 1, through: 0, by: -1) { sink(from: index) }
     }
 
-    package mutating func removeAll() { elements = [] }
+    @inlinable package mutating func removeAll() { elements = [] }
 
-    private mutating func sink(from start: Int) {
+    @inlinable mutating func sink(from start: Int) {
         var parent = start
         while true {
             var least = parent

@@ -3,33 +3,41 @@
 /// Setting, moving and cancelling cost O(log n). Deadlines at the same instant fire in the order in which
 /// they were set, so that a run can be repeated exactly. `next` is what a core answers as its `deadline`.
 package struct Timers<Key: Hashable & Sendable>: Sendable {
-    private struct Entry: Sendable {
-        var deadline: Instant
-        var sequence: UInt64
-        var key: Key
+    @usableFromInline struct Entry: Sendable {
+        @usableFromInline var deadline: Instant
+        @usableFromInline var sequence: UInt64
+        @usableFromInline var key: Key
 
+        @inlinable
+        init(deadline: Instant, sequence: UInt64, key: Key) {
+            self.deadline = deadline
+            self.sequence = sequence
+            self.key = key
+        }
+
+        @inlinable
         static func < (left: Entry, right: Entry) -> Bool {
             left.deadline == right.deadline ? left.sequence < right.sequence : left.deadline < right.deadline
         }
     }
 
-    private var heap: [Entry] = []
-    private var positions: [Key: Int] = [:]
-    private var sequence: UInt64 = 0
+    @usableFromInline var heap: [Entry] = []
+    @usableFromInline var positions: [Key: Int] = [:]
+    @usableFromInline var sequence: UInt64 = 0
 
-    package init() {}
+    @inlinable package init() {}
 
-    package var count: Int { heap.count }
-    package var isEmpty: Bool { heap.isEmpty }
+    @inlinable package var count: Int { heap.count }
+    @inlinable package var isEmpty: Bool { heap.isEmpty }
 
     /// The earliest deadline; `nil` when nothing is pending.
-    package var next: Instant? { heap.first?.deadline }
+    @inlinable package var next: Instant? { heap.first?.deadline }
 
     /// When `key` fires; `nil` when it is not set.
-    package func deadline(of key: Key) -> Instant? { positions[key].map { heap[$0].deadline } }
+    @inlinable package func deadline(of key: Key) -> Instant? { positions[key].map { heap[$0].deadline } }
 
     /// Sets the deadline of `key`, in place of one that it had.
-    package mutating func set(_ key: Key, at deadline: Instant) {
+    @inlinable package mutating func set(_ key: Key, at deadline: Instant) {
         sequence &+= 1
         let entry = Entry(deadline: deadline, sequence: sequence, key: key)
         if let position = positions[key] {
@@ -43,14 +51,14 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Sets the deadline of `key` unless it fires earlier already.
-    package mutating func setEarlier(_ key: Key, at deadline: Instant) {
+    @inlinable package mutating func setEarlier(_ key: Key, at deadline: Instant) {
         if let current = self.deadline(of: key), current <= deadline { return }
         set(key, at: deadline)
     }
 
     /// Forgets `key`; returns whether it was set.
     @discardableResult
-    package mutating func cancel(_ key: Key) -> Bool {
+    @inlinable package mutating func cancel(_ key: Key) -> Bool {
         guard let position = positions.removeValue(forKey: key) else { return false }
         let last = heap.removeLast()
         if position < heap.count {
@@ -62,22 +70,22 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Removes and returns the earliest key that is due at `now`; call it until it gives `nil`.
-    package mutating func popDue(_ now: Instant) -> Key? {
+    @inlinable package mutating func popDue(_ now: Instant) -> Key? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         cancel(first.key)
         return first.key
     }
 
-    package mutating func removeAll() {
+    @inlinable package mutating func removeAll() {
         heap = []
         positions = [:]
     }
 
-    private mutating func settle(_ position: Int) {
+    @inlinable mutating func settle(_ position: Int) {
         if position > 0, heap[position] < heap[(position - 1) / 2] { rise(position) } else { sink(position) }
     }
 
-    private mutating func rise(_ start: Int) {
+    @inlinable mutating func rise(_ start: Int) {
         var child = start
         while child > 0 {
             let parent = (child - 1) / 2
@@ -87,7 +95,7 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    private mutating func sink(_ start: Int) {
+    @inlinable mutating func sink(_ start: Int) {
         var parent = start
         while true {
             var least = parent
@@ -100,7 +108,7 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
         }
     }
 
-    private mutating func exchange(_ one: Int, _ other: Int) {
+    @inlinable mutating func exchange(_ one: Int, _ other: Int) {
         heap.swapAt(one, other)
         positions[heap[one].key] = one
         positions[heap[other].key] = other

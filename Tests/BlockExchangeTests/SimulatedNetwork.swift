@@ -148,6 +148,11 @@ final class SimulatedNetwork {
         input(.disconnected(nodes[one].id), to: nodes[other])
     }
 
+    /// Nothing more leaves a node for a while; what it sends waits.
+    func pause(from node: Int, for time: Duration) {
+        for peer in nodes.indices { busyUntil[Pair(from: node, to: peer)] = now + time }
+    }
+
     // MARK: Sessions
 
     func add(_ blocks: [Block], to node: Int) {
