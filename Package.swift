@@ -110,7 +110,7 @@ let testTargets: [Target] = [
     tests("Multiformats", ["Multiformats", "SansIO", nioCore]),
     tests("SansIO", ["SansIO"]),
     tests("Crypto", ["PeerCrypto", "Multiformats", nioCore, crypto, cryptoExtras]),
-    tests("Storage", ["Storage", "PeerCrypto", "Multiformats", nioCore, grdb]),
+    tests("Storage", ["Storage", "CPlatform", "PeerCrypto", "Multiformats", nioCore, grdb]),
     tests("MerkleDAG", ["MerkleDAG", "PeerCrypto", "Multiformats", nioCore]),
     tests(
         "Transport", ["Transport", "SansIO", "PeerCrypto", "Multiformats", nioCore, nioPosix, nioEmbedded, logging]),

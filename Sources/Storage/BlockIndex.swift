@@ -12,6 +12,9 @@ struct IndexRow: Hashable, Sendable {
 
     /// The epoch of rows that were rebuilt from record headers without reading the data.
     static let unverified: Int64 = 0
+
+    /// Whether a record can lie there: a damaged index must not make us read or allocate nonsense.
+    var isPlausible: Bool { (0...Block.maximumLength).contains(location.length) && location.offset >= 0 }
 }
 
 /// What one flush writes into the index, in one transaction.
@@ -41,27 +44,26 @@ struct IndexCommit: Sendable {
 struct BlockIndex: Sendable {
     let database: IndexDatabase
 
-    private static let find = "SELECT pack, offset, length, added, epoch FROM blocks WHERE hash = ?"
+    static let findSQL = "SELECT pack, offset, length, added, epoch FROM blocks WHERE hash = ?"
 
     func find(_ hash: [UInt8]) throws(RepositoryError) -> IndexRow? {
-        try database.read { try BlockIndex.find(hash, in: $0) }
+        try database.lookup { try $0.find(hash) }
     }
 
     /// The rows of `hashes`, in their order; one connection for all.
     func find(_ hashes: [[UInt8]]) throws(RepositoryError) -> [IndexRow?] {
-        try database.read { database in try hashes.map { try BlockIndex.find($0, in: database) } }
+        try database.lookup { reader in try hashes.map { try reader.find($0) } }
     }
 
     static func find(_ hash: [UInt8], in database: Database) throws -> IndexRow? {
         var found: IndexRow?
-        try IndexStatement(database, find).run(blob: hash) { columns in
+        try IndexStatement(database, findSQL).run(blob: hash) { columns in
             let location = Location(
                 pack: UInt32(clamping: columns.number(0)), offset: columns.number(1), length: Int(columns.number(2)))
             found = IndexRow(
                 location: location, added: UInt32(clamping: columns.number(3)), epoch: columns.number(4))
         }
-        // A damaged index must not make us read or allocate nonsense.
-        guard let row = found, (0...Block.maximumLength).contains(row.location.length), row.location.offset >= 0 else { return nil }
+        guard let row = found, row.isPlausible else { return nil }
         return row
     }
 

@@ -12,6 +12,7 @@ final class IndexDatabase: Sendable {
     let path: String
     /// Whether SQLite ever reported damage; then the next start checks everything.
     let sawDamage = Atomic<Bool>(false)
+    private let readers: IndexReaders
 
     /// Opens or creates the database at `path` and brings its schema up to date.
     init(path: String, readers: Int) throws {
@@ -27,6 +28,7 @@ final class IndexDatabase: Sendable {
             try database.execute(sql: "PRAGMA journal_size_limit = 16777216")
         }
         self.path = path
+        self.readers = IndexReaders(path: path, kept: readers)
         pool = try IndexDatabase.mapped { try DatabasePool(path: path, configuration: configuration) }
         try IndexDatabase.mapped { try Migrations.run(on: pool) }
     }
@@ -39,22 +41,22 @@ final class IndexDatabase: Sendable {
 
     /// Reads on a connection of the pool, outside a transaction.
     func read<T>(_ body: (Database) throws -> T) throws(RepositoryError) -> T {
-        try IndexDatabase.mapped { try pool.unsafeRead(body) }
+        try noting { try pool.unsafeRead(body) }
     }
 
     /// Several reads that see one state.
     func readSnapshot<T>(_ body: (Database) throws -> T) throws(RepositoryError) -> T {
-        try IndexDatabase.mapped { try pool.read(body) }
+        try noting { try pool.read(body) }
     }
 
     /// One transaction, durable at the next sync of the log.
     func write<T>(_ body: (Database) throws -> T) throws(RepositoryError) -> T {
-        try IndexDatabase.mapped { try pool.write(body) }
+        try noting { try pool.write(body) }
     }
 
     /// One transaction that is on the disk when this returns, with all that was committed before it.
     func durably<T>(_ body: (Database) throws -> T) throws(RepositoryError) -> T {
-        try IndexDatabase.mapped {
+        try noting {
             try pool.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = FULL")
                 defer { try? database.execute(sql: "PRAGMA synchronous = NORMAL") }
@@ -70,18 +72,37 @@ final class IndexDatabase: Sendable {
     }
 
     /// Moves the whole log into the database file, so that the file alone is the database.
+    ///
+    /// Lookups end with it, since an open reader would hold the log back.
     func checkpoint() throws(RepositoryError) {
+        readers.close()
         try IndexDatabase.mapped {
             try pool.writeWithoutTransaction { database in _ = try database.checkpoint(.truncate) }
         }
     }
 
     func close() throws(RepositoryError) {
+        readers.close()
         try IndexDatabase.mapped { try pool.close() }
     }
 
     /// The bytes that the database and its log take on the disk.
     func diskBytes() -> Int64 { allocatedBytes(path) + allocatedBytes(path + "-wal") }
+
+    /// A lookup of a block on a connection of its own.
+    func lookup<T>(_ body: (IndexReader) throws -> T) throws(RepositoryError) -> T {
+        try noting { try readers.with(body) }
+    }
+
+    /// `mapped`, and damage is remembered.
+    private func noting<T>(_ body: () throws -> T) throws(RepositoryError) -> T {
+        do throws(RepositoryError) {
+            return try IndexDatabase.mapped(body)
+        } catch {
+            if case .damagedIndex = error { sawDamage.store(true, ordering: .relaxed) }
+            throw error
+        }
+    }
 
     /// Runs `body` with SQLite's errors turned into ours.
     static func mapped<T>(_ body: () throws -> T) throws(RepositoryError) -> T {

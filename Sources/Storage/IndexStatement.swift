@@ -3,8 +3,8 @@ import GRDBSQLite
 
 /// A cached GRDB statement driven through SQLite's C interface, for what runs once per block.
 ///
-/// GRDB's own binding and row fetching cost several times what SQLite does for such a statement; see the
-/// figures in the tests' `StorageFigures`. Everything that is not per block uses GRDB's interface.
+/// GRDB's own binding and row fetching cost several times what SQLite does for such a statement (16.5 us a row
+/// inserted in a batch against 9.4). Everything that is not per block uses GRDB's interface.
 @safe struct IndexStatement {
     private let statement: Statement
     private let pointer: OpaquePointer
