@@ -64,6 +64,8 @@ package struct Multistream: Sendable {
             }
             switch role {
             case .dialer(let proposals):
+                // Also when it is asked again after it has failed.
+                guard turn < proposals.count else { throw .noneAccepted }
                 if token == proposals[turn] { return token }
                 guard token == Self.refusal else { throw .unexpectedAnswer }
                 turn += 1
