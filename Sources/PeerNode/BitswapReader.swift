@@ -1,19 +1,25 @@
 import BlockExchange
 import NIOCore
+import Synchronization
 import Transport
 
 /// Reads Bitswap messages from one stream, and tells when what we write on it has left.
 ///
-/// Cutting and decoding happen on the connection's loop. While more than `maximumInFlight` bytes of
-/// messages with blocks are being hashed and stored, no credit goes back to the sender: so a peer can make
-/// us hold that much and one window, not more.
+/// Cutting and decoding happen on the connection's loop. While more than `maximumInFlight` bytes of a stream's
+/// messages wait to be looked up, hashed or stored, no credit goes back to the sender. All streams together
+/// share `budget`: above half of it only streams with nothing under way get credit, and a stream whose
+/// unfinished message does not fit any more is reset. So neither many peers, nor one with many streams, nor
+/// floods of wants can make us hold more.
 final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confined: called by the stream's loop, or hops there
-    /// Bytes of messages with blocks of one stream that may be between the socket and the disk.
+    /// Bytes of one stream's messages that may be between the socket and the disk.
     static let maximumInFlight = 8 << 20
+    /// Bytes of messages that all streams may hold, whole ones and beginnings: room for ten fast peers at full
+    /// speed.
+    static let budgetBytes = 96 << 20
 
     /// What the service does with the stream's news; called on the stream's loop.
     struct Callbacks: Sendable {
-        /// A message; the second argument is to be called when its blocks are done with.
+        /// A message; the second argument is to be called when its wants and blocks are done with.
         var message: @Sendable (BitswapMessage, @escaping @Sendable () -> Void) -> Void
         /// The protocol is agreed.
         var opened: @Sendable (PeerStream) -> Void
@@ -25,25 +31,37 @@ final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confine
 
     private let callbacks: Callbacks
     private var framer = MessageFramer(maximum: BitswapMessage.Limits.messageBytes)
-    private var inFlight = 0
+    /// Bytes of whole messages that are under way. Any thread.
+    private let inFlight = Atomic<Int>(0)
+    /// Credit is held back until something under way is done with. Any thread.
+    private let isStarved = Atomic<Bool>(false)
     private var owed = 0
+    private let budget: MemoryBudget
+    /// What the budget knows of the message that is not whole yet.
+    private var countedHeld = 0
 
-    init(_ callbacks: Callbacks) { self.callbacks = callbacks }
+    init(_ callbacks: Callbacks, budget: MemoryBudget) {
+        self.callbacks = callbacks
+        self.budget = budget
+    }
 
-    func opened(_ stream: PeerStream) { callbacks.opened(stream) }
+    deinit { budget.give(countedHeld) }
+
+    func opened(_ stream: PeerStream) {
+        stream.manualCredit = true
+        callbacks.opened(stream)
+    }
 
     func received(_ bytes: ByteBuffer, on stream: PeerStream) {
-        stream.manualCredit = true
         var input = bytes
         owed += bytes.readableBytes
         do {
             while let payload = try framer.next(&input) { try take(payload, from: stream) }
         } catch {
             // The stream's scope: what it carries cannot be trusted to be in step any more.
-            stream.reset()
-            callbacks.failed()
-            return
+            return giveUp(stream)
         }
+        guard countHeld() else { return giveUp(stream) }
         returnCredit(to: stream)
     }
 
@@ -56,25 +74,55 @@ final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confine
 
     func failed(_ error: StreamError, on stream: PeerStream) { callbacks.failed() }
 
-    private func take(_ payload: ByteBuffer, from stream: PeerStream) throws(BitswapError) {
+    private func take(_ payload: ByteBuffer, from stream: PeerStream) throws {
         let message = try BitswapMessage(decoding: payload)
-        guard !message.blocks.isEmpty else { return callbacks.message(message, {}) }
         let size = payload.readableBytes
-        inFlight += size
-        // Keeps the reader until its blocks are done with, which is soon.
-        callbacks.message(message) { [self] in
-            stream.eventLoop.execute { self.settled(size, on: stream) }
-        }
+        guard budget.take(size) else { throw StreamError.limit }
+        inFlight.add(size, ordering: .sequentiallyConsistent)
+        // Keeps the reader until its message is done with, which is soon.
+        callbacks.message(message) { [self] in settled(size, on: stream) }
     }
 
+    /// Any thread; it troubles the loop only when credit waits for this.
     private func settled(_ size: Int, on stream: PeerStream) {
-        inFlight -= size
-        returnCredit(to: stream)
+        budget.give(size)
+        inFlight.subtract(size, ordering: .sequentiallyConsistent)
+        guard isStarved.load(ordering: .sequentiallyConsistent) else { return }
+        stream.eventLoop.execute { self.returnCredit(to: stream) }
+    }
+
+    private func giveUp(_ stream: PeerStream) {
+        stream.reset()
+        callbacks.failed()
+    }
+
+    /// Tells the budget how much of an unfinished message is held; false when it has no room.
+    private func countHeld() -> Bool {
+        let held = framer.heldBytes
+        if held > countedHeld {
+            guard budget.take(held - countedHeld) else { return false }
+        } else {
+            budget.give(countedHeld - held)
+        }
+        countedHeld = held
+        return true
     }
 
     private func returnCredit(to stream: PeerStream) {
-        guard owed > 0, inFlight <= Self.maximumInFlight else { return }
+        guard owed > 0 else { return }
+        if !mayReturnCredit {
+            isStarved.store(true, ordering: .sequentiallyConsistent)
+            // What was settled between the look and the store troubled nobody.
+            guard mayReturnCredit else { return }
+        }
+        isStarved.store(false, ordering: .sequentiallyConsistent)
         stream.consumed(owed)
         owed = 0
+    }
+
+    /// A stream with nothing under way must get on, or it would wait for itself.
+    private var mayReturnCredit: Bool {
+        let waiting = inFlight.load(ordering: .sequentiallyConsistent)
+        return waiting == 0 || waiting <= Self.maximumInFlight && budget.taken <= budget.limit / 2
     }
 }

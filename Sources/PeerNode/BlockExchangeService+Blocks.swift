@@ -8,12 +8,12 @@ import Transport
 
 // Where blocks go: from a message through hashing to the store, and from the store into an envelope.
 extension BlockExchangeService {
-    /// A message from a peer; its blocks are done with when `token` is let go.
+    /// A message from a peer; `done` is called once its wants are looked up and its blocks stored or dropped.
     func received(_ message: BitswapMessage, from peer: PeerID, _ done: @escaping @Sendable () -> Void) {
-        feed(.received(message, from: peer), token: message.blocks.isEmpty ? nil : BlocksToken(done))
+        feed(.received(message, from: peer), token: MessageToken(done))
     }
 
-    func verify(_ received: [ReceivedBlock], from peer: PeerID, _ token: BlocksToken?) {
+    func verify(_ received: [ReceivedBlock], from peer: PeerID, _ token: MessageToken?) {
         plane.pool.submit { _ in
             let verified = received.compactMap { $0.block(hashing: { ContentHash.hash($0, code: $1) }) }
             self.onControl {
@@ -23,7 +23,7 @@ extension BlockExchangeService {
     }
 
     /// Stores wanted blocks, then wakes those who want them.
-    func store(_ delivered: [Block], from peer: PeerID, _ token: BlocksToken?) {
+    func store(_ delivered: [Block], from peer: PeerID, _ token: MessageToken?) {
         let blocks = blocks
         plane.pool.submit { _ in
             // The sessions that want them hold leases, which keep whatever is put meanwhile.
@@ -36,12 +36,15 @@ extension BlockExchangeService {
         }
     }
 
-    func lookUp(_ id: UInt64, _ cids: [CID]) {
+    func lookUp(_ id: UInt64, _ cids: [CID], _ token: MessageToken?) {
         let blocks = blocks
         plane.pool.submit { _ in
             let sizes = (try? blocks.sizes(of: cids)) ?? cids.map { _ in nil }
             let answer = zip(cids, sizes).map { (cid: $0, size: $1) }
-            self.onControl { $0.feed(.lookedUp(id, answer)) }
+            self.onControl {
+                $0.feed(.lookedUp(id, answer))
+                withExtendedLifetime(token) {}
+            }
         }
     }
 
@@ -91,7 +94,7 @@ extension BlockExchangeService {
                 },
                 failed: { [weak self] in
                     if let lane { self?.onControl { $0.links[peer]?.failed(lane) } }
-                }))
+                }), budget: receiveBudget)
     }
 
     private func link(to peer: PeerID) -> BitswapLink {

@@ -30,6 +30,8 @@ package actor BlockExchangeService {
     var unsentWants: [(session: SessionID, cid: CID)] = []
     var nextWaiter: UInt64 = 0
     var stopped = false
+    /// What the messages that peers have sent may take, all together.
+    let receiveBudget = MemoryBudget(limit: BitswapReader.budgetBytes)
     private let lastSession = Atomic<UInt64>(0)
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -95,8 +97,8 @@ package actor BlockExchangeService {
 
     // MARK: The core
 
-    /// Gives the core an input and carries out what it wants; `token` goes with what comes of a message's blocks.
-    func feed(_ input: consuming Bitswap.Input, token: BlocksToken? = nil) {
+    /// Gives the core an input and carries out what it wants; `token` goes with what comes of a message.
+    func feed(_ input: consuming Bitswap.Input, token: MessageToken? = nil) {
         guard !stopped else { return }
         for effect in driver.handle(input) { perform(effect, token) }
         driver.schedule(on: plane.controlLoop) { [weak self] in
@@ -114,12 +116,12 @@ package actor BlockExchangeService {
         }
     }
 
-    private func perform(_ effect: Bitswap.Effect, _ token: BlocksToken?) {
+    private func perform(_ effect: Bitswap.Effect, _ token: MessageToken?) {
         switch effect {
         case .send(let message, let peer): send(message, to: peer)
         case .verify(let received, let peer): verify(received, from: peer, token)
         case .deliver(let delivered, let peer): store(delivered, from: peer, token)
-        case .lookup(let id, let cids): lookUp(id, cids)
+        case .lookup(let id, let cids): lookUp(id, cids, token)
         case .serve(let envelope): serve(envelope)
         case .findProviders: break  // who has what is known from connections only, until there is a DHT
         case .misbehaved(let peer, let misdeed): punish(peer, misdeed)
@@ -150,9 +152,9 @@ package actor BlockExchangeService {
     package var peers: [PeerID] { driver.core.connectedPeers }
 }
 
-/// Keeps a message's bytes counted until its blocks are stored or dropped; says so exactly once, when the
+/// Keeps a message's bytes counted until its wants are looked up and its blocks stored or dropped; says so exactly once, when the
 /// last holder lets go.
-final class BlocksToken: Sendable {
+final class MessageToken: Sendable {
     private let done: @Sendable () -> Void
     init(_ done: @escaping @Sendable () -> Void) { self.done = done }
     deinit { done() }
