@@ -80,7 +80,9 @@ extension FuzzTarget {
             sealed.writeImmutableBuffer(plaintext)
             guard (try? sender.seal(plaintext, into: &wire)) != nil else { return agree(false, "sealing") }
         }
+        var isDamaged = false
         if let place: UInt32 = choices.readInteger(), place % 4 == 0 {
+            isDamaged = true
             let index = wire.readerIndex + Int(place / 4) % wire.readableBytes
             let old = wire.getInteger(at: index, as: UInt8.self) ?? 0
             wire.setInteger(old ^ 0x80, at: index)
@@ -102,7 +104,9 @@ extension FuzzTarget {
                     opened.writeImmutableBuffer(plaintext)
                 }
             }
-            agree(opened == sealed, "what was sealed opens")
+            // A damaged length may leave the last frame waiting for bytes that never come.
+            agree(isDamaged || opened == sealed, "what was sealed opens")
+            agree(sealed.readableBytesView.starts(with: opened.readableBytesView), "what opens was sealed")
         } catch {
             agree(sealed.readableBytesView.starts(with: opened.readableBytesView), "what opens was sealed")
         }
