@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// Space that is kept allocated for the day when the disk is full: collecting garbage needs some itself.
@@ -20,7 +20,7 @@ struct Ballast: Sendable {
             let file = try? PosixFile(path, .create)
         else { return }
         #if os(Linux)
-            if posix_fallocate(file.descriptor, 0, off_t(length)) != 0 { drop() }
+        if posix_fallocate(file.descriptor, 0, off_t(length)) != 0 { drop() }
         #endif
     }
 

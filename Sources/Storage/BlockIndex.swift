@@ -103,17 +103,25 @@ struct BlockIndex: Sendable {
         }
         try free(dead, in: database)
         for cover in commit.coverage {
-            try database.execute(
+            try database.cachedStatement(
                 sql: """
                     INSERT INTO packs (id, kind, indexed, sealed) VALUES (?, ?, ?, ?)
                     ON CONFLICT (id) DO UPDATE SET indexed = max(indexed, excluded.indexed), sealed = excluded.sealed
-                    """, arguments: [Int64(cover.file.id), Int(cover.file.kind.rawValue), cover.end, cover.sealed])
+                    """
+            ).execute(arguments: [Int64(cover.file.id), Int(cover.file.kind.rawValue), cover.end, cover.sealed])
         }
         try adjust(deltas, in: database)
-        if !commit.blocks.isEmpty, try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT * FROM quarantine)") == true {
+        let quarantine = try database.cachedStatement(sql: "SELECT EXISTS (SELECT * FROM quarantine)")
+        if !commit.blocks.isEmpty, try Bool.fetchOne(quarantine) == true {
             try release(commit.blocks.map(\.hash), in: database)
         }
-        try setEpoch(commit.epoch, in: database)
+        // Read at start, so that the epochs of a new run are above all in the rows.
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO meta (key, value) VALUES ('epoch', ?1)
+                ON CONFLICT (key) DO UPDATE SET value = max(value, ?1)
+                """
+        ).execute(arguments: [commit.epoch])
     }
 
     /// Good data came for quarantined blocks: they leave the list and their bad bytes are given back.
@@ -140,18 +148,10 @@ struct BlockIndex: Sendable {
     /// Changes the live counters of packs.
     static func adjust(_ deltas: [UInt32: (blocks: Int, bytes: Int)], in database: Database) throws {
         for (pack, delta) in deltas where delta != (0, 0) {
-            try database.execute(
-                sql: "UPDATE packs SET live_blocks = live_blocks + ?, live_bytes = live_bytes + ? WHERE id = ?",
-                arguments: [delta.blocks, delta.bytes, Int64(pack)])
+            try database.cachedStatement(
+                sql: "UPDATE packs SET live_blocks = live_blocks + ?, live_bytes = live_bytes + ? WHERE id = ?"
+            ).execute(arguments: [delta.blocks, delta.bytes, Int64(pack)])
         }
-    }
-
-    static func setEpoch(_ epoch: Int64, in database: Database) throws {
-        try database.execute(
-            sql: """
-                INSERT INTO meta (key, value) VALUES ('epoch', ?1)
-                ON CONFLICT (key) DO UPDATE SET value = max(value, ?1)
-                """, arguments: [epoch])
     }
 
     /// Blocks and bytes in the index, from the counters of the packs.

@@ -75,7 +75,8 @@ extension BlockIndex {
     func keys(after key: [UInt8], limit: Int) throws(RepositoryError) -> [[UInt8]] {
         try database.read { database in
             try Blob.fetchAll(
-                database, sql: "SELECT hash FROM blocks WHERE hash > ? ORDER BY hash LIMIT ?", arguments: [Blob(key), limit]
+                database, sql: "SELECT hash FROM blocks WHERE hash > ? ORDER BY hash LIMIT ?",
+                arguments: [Blob(key), limit]
             ).map(\.bytes)
         }
     }

@@ -34,7 +34,10 @@ final class BlockWriter: Sendable {
     private let large: PackAppender
     private let queue = DispatchQueue(label: "storage.flush")
 
-    init(packs: Packs, index: BlockIndex, space: SpaceGuard, options: RepositoryOptions, growing: [GrowingPack], epoch: Int64) {
+    init(
+        packs: Packs, index: BlockIndex, space: SpaceGuard, options: RepositoryOptions, growing: [GrowingPack],
+        epoch: Int64
+    ) {
         self.packs = packs
         self.index = index
         self.space = space

@@ -30,7 +30,10 @@ package final class Blockstore: Sendable {
     let collecting = NSLock()
     private let workers = DispatchQueue(label: "storage.work", attributes: .concurrent)
 
-    init(packs: Packs, index: BlockIndex, writer: BlockWriter, pinTable: PinTable, ballast: Ballast, options: RepositoryOptions) {
+    init(
+        packs: Packs, index: BlockIndex, writer: BlockWriter, pinTable: PinTable, ballast: Ballast,
+        options: RepositoryOptions
+    ) {
         self.packs = packs
         self.index = index
         self.writer = writer
@@ -85,7 +88,8 @@ package final class Blockstore: Sendable {
         let key = multihash.bytes
         var suspect: Location?
         while let location = try locate(multihash, key) {
-            let outcome = try packs.file(location.pack)?.read(location, multihash: key) ?? .damaged("its pack is missing")
+            let outcome =
+                try packs.file(location.pack)?.read(location, multihash: key) ?? .damaged("its pack is missing")
             switch outcome {
             case .block(let data, _): return data
             case .failed(let error): throw error
@@ -179,7 +183,9 @@ package final class Blockstore: Sendable {
 
     /// The next blocks after `cursor` in the order of their keys, as version 1 CIDs with the raw codec (the
     /// store does not know codecs), and the cursor to go on with; an empty page is the end.
-    package func page(after cursor: BlockCursor = BlockCursor(), limit: Int = 1000) throws(RepositoryError) -> ([CID], BlockCursor) {
+    package func page(after cursor: BlockCursor = BlockCursor(), limit: Int = 1000) throws(RepositoryError) -> (
+        [CID], BlockCursor
+    ) {
         let keys = try index.keys(after: cursor.key, limit: limit)
         let cids = keys.compactMap { try? Multihash($0) }.map { CID(codec: .raw, multihash: $0) }
         return (cids, BlockCursor(key: keys.last ?? cursor.key))

@@ -88,7 +88,8 @@ final class IndexReaders: Sendable {
             switch unsafe sqlite3_step(statement) {
             case SQLITE_ROW:
                 let location = unsafe Location(
-                    pack: UInt32(clamping: sqlite3_column_int64(statement, 0)), offset: sqlite3_column_int64(statement, 1),
+                    pack: UInt32(clamping: sqlite3_column_int64(statement, 0)),
+                    offset: sqlite3_column_int64(statement, 1),
                     length: Int(sqlite3_column_int64(statement, 2)))
                 let row = unsafe IndexRow(
                     location: location, added: UInt32(clamping: sqlite3_column_int64(statement, 3)),

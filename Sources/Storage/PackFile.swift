@@ -1,13 +1,12 @@
-import CPlatform
 import Multiformats
 import NIOCore
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// Where a block lies: a record that starts at `offset` of a pack and carries `length` bytes.
@@ -74,7 +73,7 @@ final class PackFile: Sendable {
                     problem = "another block lies in its place"
                     return 0
                 }
-                let crc = unsafe body.isEmpty ? 0 : unsafe cplatform_crc32c(0, body.baseAddress!, location.length)
+                let crc = unsafe crc32c(UnsafeRawBufferPointer(body))
                 guard crc == header.dataCRC else {
                     problem = "its CRC32C does not match"
                     return 0
@@ -93,7 +92,8 @@ final class PackFile: Sendable {
     /// The header goes with it, so that a later search of the pack does not find the block again.
     func punch(_ location: Location, hashLength: Int) throws(RepositoryError) {
         let page: Int64 = 4096
-        let end = location.offset
+        let end =
+            location.offset
             + Int64(PackFormat.recordLength(hashLength: hashLength, dataLength: location.length, kind: kind))
         let first = (location.offset + page - 1) & ~(page - 1)
         let last = end & ~(page - 1)
@@ -133,9 +133,7 @@ struct RecordBatch {
 
     mutating func append(_ multihash: Multihash, _ data: ByteBuffer) {
         let bytes = multihash.bytes
-        let crc = unsafe data.withUnsafeReadableBytes {
-            unsafe $0.isEmpty ? 0 : cplatform_crc32c(0, $0.baseAddress!, $0.count)
-        }
+        let crc = unsafe data.withUnsafeReadableBytes { unsafe crc32c($0) }
         let header = RecordHeader(
             multihash: bytes, dataLength: data.readableBytes, dataCRC: crc, added: added)
         let total = PackFormat.recordLength(hashLength: bytes.count, dataLength: data.readableBytes, kind: kind)
@@ -167,15 +165,15 @@ struct RecordBatch {
                 // and nobody changes them.
                 withExtendedLifetime(items) {
                     for item in part {
-                        let header = unsafe UnsafeMutableRawPointer(mutating: headers.baseAddress! + item.headerStart)
-                        unsafe vectors.append(iovec(iov_base: header, iov_len: item.headerLength))
+                        let end = item.headerStart + item.headerLength
+                        let header = unsafe UnsafeRawBufferPointer(rebasing: headers[item.headerStart..<end])
+                        unsafe vectors.append(RecordBatch.vector(header))
                         unsafe item.data.withUnsafeReadableBytes { data in
-                            guard let base = data.baseAddress, unsafe !data.isEmpty else { return }
-                            unsafe vectors.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: base), iov_len: data.count))
+                            if unsafe !data.isEmpty { unsafe vectors.append(RecordBatch.vector(data)) }
                         }
                         if item.padding > 0 {
-                            let base = unsafe UnsafeMutableRawPointer(mutating: zeros.baseAddress!)
-                            unsafe vectors.append(iovec(iov_base: base, iov_len: item.padding))
+                            let padding = unsafe UnsafeRawBufferPointer(rebasing: zeros[..<item.padding])
+                            unsafe vectors.append(RecordBatch.vector(padding))
                         }
                     }
                     return unsafe vectors.withUnsafeMutableBufferPointer { vectors in
@@ -190,6 +188,11 @@ struct RecordBatch {
             }
         }
         try result.get()
+    }
+
+    /// A vector for writing; the system call does not change what it points to.
+    private static func vector(_ bytes: UnsafeRawBufferPointer) -> iovec {
+        unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     }
 
     private static let zeros = [UInt8](repeating: 0, count: 4096)

@@ -120,14 +120,20 @@ struct RecordHeader: Sendable {
     private static func checksum(_ header: UnsafeRawBufferPointer, salt: UInt64) -> UInt32 {
         var salt = salt.littleEndian
         let seed = unsafe cplatform_crc32c(0, &salt, 8)
-        let first = unsafe cplatform_crc32c(seed, header.baseAddress!, 20)
-        return unsafe cplatform_crc32c(first, header.baseAddress! + 24, header.count - 24)
+        let first = unsafe crc32c(UnsafeRawBufferPointer(rebasing: header[..<20]), seed: seed)
+        return unsafe crc32c(UnsafeRawBufferPointer(rebasing: header[24...]), seed: first)
     }
 }
 
 /// CRC32C of `bytes`.
 func crc32c(_ bytes: [UInt8], seed: UInt32 = 0) -> UInt32 {
-    unsafe bytes.withUnsafeBytes { unsafe $0.isEmpty ? seed : cplatform_crc32c(seed, $0.baseAddress!, $0.count) }
+    unsafe bytes.withUnsafeBytes { unsafe crc32c($0, seed: seed) }
+}
+
+/// CRC32C of `bytes`, continuing from `seed`.
+func crc32c(_ bytes: UnsafeRawBufferPointer, seed: UInt32 = 0) -> UInt32 {
+    guard let base = bytes.baseAddress else { return seed }
+    return unsafe cplatform_crc32c(seed, base, bytes.count)
 }
 
 extension [UInt8] {

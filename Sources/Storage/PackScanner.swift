@@ -1,5 +1,3 @@
-import CPlatform
-
 /// Finds the records of a pack by reading it, for what the index does not know.
 ///
 /// After a damaged place the search goes on at the next possible record start, so one bad header costs one
@@ -70,7 +68,8 @@ struct PackScanner {
         let offset = Int(position - windowStart) + header.length
         guard window.count >= offset + header.dataLength else { return false }
         return unsafe window.withUnsafeBytes { bytes in
-            let crc = header.dataLength == 0 ? 0 : unsafe cplatform_crc32c(0, bytes.baseAddress! + offset, header.dataLength)
+            let data = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + header.dataLength])
+            let crc = unsafe crc32c(data)
             return crc == header.dataCRC
         }
     }

@@ -111,7 +111,9 @@ final class Packs: Sendable {
             state.known[pack.id]?.file = pack
             if before.file == nil { state.open += 1 }
             guard state.open > maximumOpen else { return nil }
-            let oldest = state.known.filter { $0.value.file != nil && $0.key != pack.id }.min { $0.value.used < $1.value.used }
+            let oldest = state.known.filter { $0.value.file != nil && $0.key != pack.id }.min {
+                $0.value.used < $1.value.used
+            }
             guard let oldest else { return nil }
             state.open -= 1
             state.known[oldest.key]?.file = nil

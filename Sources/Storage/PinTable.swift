@@ -53,13 +53,11 @@ final class PinTable: Sendable {
             arguments: [Blob(pin.cid.bytes), pin.kind.rawValue, pin.name])
     }
 
-    /// Removes the pin of exactly this CID; `false` when there is none.
+    /// Removes the pin of this CID; `false` when there is none.
     func remove(_ cid: CID) throws(RepositoryError) -> Bool {
-        guard try stored(cid) != nil else { return false }
-        try journal.append(.unpin(cid))
-        try database.durably { database in
-            try PinTable.delete(cid, in: database)
-        }
+        guard let pin = try stored(cid) else { return false }
+        try journal.append(.unpin(pin.cid))
+        try database.durably { try PinTable.delete(pin.cid, in: $0) }
         return true
     }
 
@@ -67,14 +65,24 @@ final class PinTable: Sendable {
         try database.execute(sql: "DELETE FROM pins WHERE cid = ?", arguments: [Blob(cid.bytes)])
     }
 
-    /// The kind of the pin of exactly this CID.
+    /// The kind of the pin of this CID.
     func kind(of cid: CID) throws(RepositoryError) -> PinKind? { try stored(cid)?.kind }
 
+    /// The pin of this CID, or else of the same node's CID in the other version.
     private func stored(_ cid: CID) throws(RepositoryError) -> Pin? {
-        try database.read { database in
-            try Row.fetchOne(
-                database, sql: "SELECT cid, kind, name FROM pins WHERE cid = ?", arguments: [Blob(cid.bytes)]
-            ).flatMap(PinTable.pin)
+        var spellings = [cid]
+        if cid.version == 0 {
+            spellings.append(CID(codec: .dagPB, multihash: cid.multihash))
+        } else if cid.codec == .dagPB, let old = CID(v0: cid.multihash) {
+            spellings.append(old)
+        }
+        return try database.read { database in
+            for spelling in spellings {
+                let row = try Row.fetchOne(
+                    database, sql: "SELECT cid, kind, name FROM pins WHERE cid = ?", arguments: [Blob(spelling.bytes)])
+                if let pin = row.flatMap(PinTable.pin) { return pin }
+            }
+            return nil
         }
     }
 

@@ -1,11 +1,11 @@
 import CPlatform
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// One open file and the system calls that the store makes on it, each with a typed error.
@@ -72,20 +72,21 @@ final class PosixFile: Sendable {
                 case .short: limit = 1
                 }
             }
-            let written = unsafe pwritev(descriptor, vectors.baseAddress! + index, Int32(limit), off_t(position))
+            let rest = unsafe UnsafeMutableBufferPointer(rebasing: vectors[index..<index + limit])
+            let written = unsafe pwritev(descriptor, rest.baseAddress, Int32(limit), off_t(position))
             if written < 0 {
                 if errno == EINTR { continue }
                 throw failure("write", path, errno)
             }
             position += Int64(written)
-            var rest = Int(written)
-            while index < count, unsafe rest >= vectors[index].iov_len {
-                unsafe rest -= vectors[index].iov_len
+            var left = Int(written)
+            while index < count, unsafe left >= vectors[index].iov_len {
+                unsafe left -= vectors[index].iov_len
                 index += 1
             }
-            if rest > 0 {
-                unsafe vectors[index].iov_base += rest
-                unsafe vectors[index].iov_len -= rest
+            if left > 0 {
+                unsafe vectors[index].iov_base += left
+                unsafe vectors[index].iov_len -= left
             } else if written == 0, index < count {
                 throw failure("write", path, EIO)
             }
@@ -98,7 +99,9 @@ final class PosixFile: Sendable {
         var done = 0
         while done < bytes.count {
             let written = unsafe bytes.withUnsafeBytes {
-                unsafe pwrite(descriptor, $0.baseAddress! + done, $0.count - done, off_t(offset) + off_t(done))
+                unsafe pwrite(
+                    descriptor, UnsafeRawBufferPointer(rebasing: $0[done...]).baseAddress, $0.count - done,
+                    off_t(offset) + off_t(done))
             }
             if written < 0 && errno == EINTR { continue }
             guard written > 0 else { throw failure("write", path, written == 0 ? EIO : errno) }
@@ -112,7 +115,9 @@ final class PosixFile: Sendable {
         var done = 0
         let count = target.count
         while done < count {
-            let received = unsafe pread(descriptor, target.baseAddress! + done, count - done, off_t(offset) + off_t(done))
+            let received = unsafe pread(
+                descriptor, UnsafeMutableRawBufferPointer(rebasing: target[done...]).baseAddress, count - done,
+                off_t(offset) + off_t(done))
             if received < 0 && errno == EINTR { continue }
             guard received >= 0 else { throw failure("read", path, errno) }
             if received == 0 { break }
@@ -133,13 +138,14 @@ final class PosixFile: Sendable {
             received = unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { vectors in
                 unsafe vectors[0] = unsafe iovec(iov_base: head.baseAddress, iov_len: headCount)
                 unsafe vectors[1] = unsafe iovec(iov_base: body.baseAddress, iov_len: body.count)
-                return unsafe preadv(descriptor, vectors.baseAddress!, body.count == 0 ? 1 : 2, off_t(offset))
+                return unsafe preadv(descriptor, vectors.baseAddress, body.count == 0 ? 1 : 2, off_t(offset))
             }
         } while received < 0 && errno == EINTR
         guard received >= 0 else { throw failure("read", path, errno) }
         if received == total || received < headCount { return received }
         let done = received - headCount
-        return unsafe received + (try read(into: UnsafeMutableRawBufferPointer(rebasing: body[done...]), at: offset + Int64(received)))
+        return unsafe received
+            + (try read(into: UnsafeMutableRawBufferPointer(rebasing: body[done...]), at: offset + Int64(received)))
     }
 
     /// Up to `count` bytes at `offset`.
@@ -184,10 +190,10 @@ final class PosixFile: Sendable {
     /// The first offset at or after `offset` that holds data; `nil` when only a hole follows.
     func nextData(after offset: Int64) -> Int64? {
         #if os(Linux)
-            let found = lseek(descriptor, off_t(offset), 3 /* SEEK_DATA */)
-            return found < 0 ? (errno == ENXIO ? nil : offset) : Int64(found)
+        let found = lseek(descriptor, off_t(offset), 3 /* SEEK_DATA */)
+        return found < 0 ? (errno == ENXIO ? nil : offset) : Int64(found)
         #else
-            return offset
+        return offset
         #endif
     }
 }

@@ -46,7 +46,9 @@ struct Recovery {
     /// The open database and journal, the packs that still grow, and the first epoch of this run.
     mutating func run() throws -> (IndexDatabase, Journal, [GrowingPack], Int64) {
         let existed = FileManager.default.fileExists(atPath: folder.index)
-        if !existed, !packs.ids.isEmpty || allocatedBytes(folder.journal) > 0 { report.rebuiltBecause = "it is missing" }
+        if !existed, !packs.ids.isEmpty || allocatedBytes(folder.journal) > 0 {
+            report.rebuiltBecause = "it is missing"
+        }
         var database: IndexDatabase?
         if existed {
             do {
@@ -176,7 +178,9 @@ struct Recovery {
             let length = try file.file.length()
             let start = known?.indexed ?? PackFormat.start
             var end = start
-            if length > start { end = try readTail(of: file, from: start, length: length, into: database, epoch: epoch) }
+            if length > start {
+                end = try readTail(of: file, from: start, length: length, into: database, epoch: epoch)
+            }
             // A file shorter than what the index covers was cut by someone else; nothing is appended to it.
             let limit = file.kind == .small ? options.smallPackLimit : options.packLimit
             let grows = length >= start && end < limit

@@ -36,7 +36,9 @@ package final class Repository: Sendable {
     /// Opens the repository in the folder at `path`, which is created when it is not there.
     ///
     /// Errors: `locked` when it is in use, `newerFormat`, and what the disk refuses. Damage is no error.
-    package static func open(at path: String, options: RepositoryOptions = RepositoryOptions()) throws(RepositoryError) -> Repository {
+    package static func open(at path: String, options: RepositoryOptions = RepositoryOptions()) throws(RepositoryError)
+        -> Repository
+    {
         let folder = try RepositoryFolder(path)
         let lock = try folder.lock()
         let salt = try folder.salt()
@@ -65,10 +67,12 @@ package final class Repository: Sendable {
     /// When something cannot be flushed, the error is thrown after all the rest was closed; the next start
     /// then treats the stop as a crash.
     package func close() throws(RepositoryError) {
-        guard let lock = lock.withLock({ lock in
-            defer { lock = nil }
-            return lock
-        }) else { return }
+        guard
+            let lock = lock.withLock({ lock in
+                defer { lock = nil }
+                return lock
+            })
+        else { return }
         defer { withExtendedLifetime(lock) {} }
         var problem: RepositoryError?
         do throws(RepositoryError) { try blocks.writer.close() } catch { problem = error }

@@ -36,7 +36,8 @@ extension Blockstore {
             }
         }
         return StoreStatistics(
-            blocks: blocks + pending.0, bytes: bytes + pending.1, diskBytes: packs.diskBytes() + index.database.diskBytes(),
+            blocks: blocks + pending.0, bytes: bytes + pending.1,
+            diskBytes: packs.diskBytes() + index.database.diskBytes(),
             quarantined: quarantined, unsynced: pending.0, quota: options.quota, freeOnDisk: writer.space.space()?.free)
     }
 

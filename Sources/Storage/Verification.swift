@@ -46,7 +46,9 @@ extension Blockstore {
     /// Hashes the next blocks, in key order, until about `budget` bytes were read.
     ///
     /// Call it from time to time with the cursor it gave; `next` is `nil` after the last block.
-    package func scrubStep(from cursor: BlockCursor, budget: Int) throws(RepositoryError) -> (report: VerifyReport, next: BlockCursor?) {
+    package func scrubStep(from cursor: BlockCursor, budget: Int) throws(RepositoryError) -> (
+        report: VerifyReport, next: BlockCursor?
+    ) {
         var report = VerifyReport()
         var rows: [(key: [UInt8], row: IndexRow)] = []
         var bytes = 0

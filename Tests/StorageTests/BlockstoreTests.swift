@@ -9,7 +9,9 @@ import Testing
 @Suite struct BlockstoreTests {
     static let lengths = [0, 1, 7, 8, 100, 4096, 65_535, 65_536, 65_537, 262_144, 1 << 20, 2 << 20]
 
-    @Test("A block of any size reads back the same before a sync, after it, and after a restart", arguments: BlockstoreTests.lengths)
+    @Test(
+        "A block of any size reads back the same before a sync, after it, and after a restart",
+        arguments: BlockstoreTests.lengths)
     func roundTrip(size: Int) async throws {
         try await withFolder { folder in
             let block = Block.sample(size, 1)
@@ -90,11 +92,18 @@ import Testing
         try await withRepository { repository, _ in
             let good = Block.sample(100, 6)
             let bad = Block(cid: good.cid, data: ByteBuffer(bytes: [1]))
-            let unknown = Block(cid: CID(codec: .raw, multihash: Multihash(code: .murmur3_x64_64, digest: [1, 2])), data: good.data)
-            #expect(throws: RepositoryError.mismatch(good.cid.description)) { try repository.blocks.put(verifying: [good, bad]) }
-            #expect(throws: RepositoryError.unknownHash(unknown.cid.description)) { try repository.blocks.put(verifying: [unknown]) }
+            let unknown = Block(
+                cid: CID(codec: .raw, multihash: Multihash(code: .murmur3_x64_64, digest: [1, 2])), data: good.data)
+            #expect(throws: RepositoryError.mismatch(good.cid.description)) {
+                try repository.blocks.put(verifying: [good, bad])
+            }
+            #expect(throws: RepositoryError.unknownHash(unknown.cid.description)) {
+                try repository.blocks.put(verifying: [unknown])
+            }
             let large = Block.sample(Block.maximumLength + 1, 7)
-            #expect(throws: RepositoryError.blockTooLarge(Block.maximumLength + 1)) { try repository.blocks.put([large]) }
+            #expect(throws: RepositoryError.blockTooLarge(Block.maximumLength + 1)) {
+                try repository.blocks.put([large])
+            }
             #expect(try repository.blocks.has(good.cid) == false)
             try repository.blocks.put(verifying: [good])
             #expect(try repository.blocks.has(good.cid))
@@ -145,7 +154,11 @@ import Testing
                             // Half of the blocks are shared by all tasks.
                             let seed = step % 2 == 0 ? UInt64(step) : UInt64(10_000 + task * 100 + step)
                             let block = Block.sample(step % 5 == 0 ? 90_000 : 700, seed)
-                            if step % 3 == 0 { try await repository.blocks.putDurably([block]) } else { try repository.blocks.put([block]) }
+                            if step % 3 == 0 {
+                                try await repository.blocks.putDurably([block])
+                            } else {
+                                try repository.blocks.put([block])
+                            }
                             let data = try await repository.blocks.load(block.cid)
                             #expect(data == block.data)
                         }
@@ -165,7 +178,9 @@ import Testing
             for block in [Block.sample(1000, 8), Block.sample(100_000, 9)] {
                 try repository.blocks.put([block])
                 try repository.blocks.pin(block.cid, kind: .direct)
-                #expect(throws: RepositoryError.pinned(block.cid.description)) { try repository.blocks.delete(block.cid) }
+                #expect(throws: RepositoryError.pinned(block.cid.description)) {
+                    try repository.blocks.delete(block.cid)
+                }
                 #expect(try repository.blocks.unpin(block.cid))
                 #expect(try repository.blocks.delete(block.cid))
                 #expect(try repository.blocks.delete(block.cid) == false)

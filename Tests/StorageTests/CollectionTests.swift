@@ -28,7 +28,10 @@ import Testing
             #expect(report.deleted == 2)
             #expect(report.deletedBytes == 160_000)
             #expect(try store.stat().blocks == 7)
-            #expect(Set(try store.pins()) == [Pin(cid: root.cid, kind: .recursive, name: "kept"), Pin(cid: direct.cid, kind: .direct)])
+            #expect(
+                Set(try store.pins()) == [
+                    Pin(cid: root.cid, kind: .recursive, name: "kept"), Pin(cid: direct.cid, kind: .direct),
+                ])
             #expect(try store.pinKind(of: root.cid) == .recursive)
             #expect(try store.pinKind(of: inner.cid) == nil)
         }
@@ -45,6 +48,26 @@ import Testing
             try repository.blocks.pin(node.cid)
             try repository.blocks.collectGarbage(links: sampleLinks)
             #expect(try repository.blocks.has(leaf.cid))
+        }
+    }
+
+    @Test("A node is pinned under both spellings of its CID")
+    func pinSpellings() async throws {
+        try await withRepository { repository, _ in
+            let store = repository.blocks
+            let node = Block.node([])
+            let old = try #require(CID(v0: node.cid.multihash))
+            try store.put([node])
+            try store.pin(node.cid)
+            #expect(try store.pinKind(of: old) == .recursive)
+            #expect(throws: RepositoryError.pinned(old.description)) { try store.delete(old) }
+            #expect(try store.unpin(old))
+            #expect(try store.pinKind(of: node.cid) == nil)
+            try store.pin(old, kind: .direct)
+            #expect(try store.pins(kind: .direct).map(\.cid) == [old])
+            #expect(try store.pins(kind: .recursive).isEmpty)
+            #expect(try store.unpin(node.cid))
+            #expect(try store.unpin(node.cid) == false)
         }
     }
 
@@ -77,7 +100,9 @@ import Testing
     @Test("A lease that is let go of ends")
     func forgottenLease() async throws {
         try await withRepository { repository, _ in
-            func importOne() throws { try repository.blocks.put([Block.sample(100, 1)], lease: repository.blocks.lease()) }
+            func importOne() throws {
+                try repository.blocks.put([Block.sample(100, 1)], lease: repository.blocks.lease())
+            }
             try importOne()
             #expect(try repository.blocks.collectGarbage(links: sampleLinks).deleted == 1)
         }

@@ -47,7 +47,8 @@ import Testing
 
     /// Where a block's record starts, found by its data, the last copy.
     private func find(_ block: Block, in folder: String) throws -> (String, Int)? {
-        let needle = Data(block.cid.multihash.bytes + [UInt8](repeating: 0, count: 6) + block.data.readableBytesView.prefix(32))
+        let needle = Data(
+            block.cid.multihash.bytes + [UInt8](repeating: 0, count: 6) + block.data.readableBytesView.prefix(32))
         for file in try packFiles(folder).reversed() {
             let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
             if let range = bytes.range(of: needle, options: .backwards) { return (file, range.lowerBound - 24) }
@@ -61,7 +62,9 @@ import Testing
             let store = repository.blocks
             let blocks = (0..<300).map { Block.sample($0 % 10 == 0 ? 70_000 : 400, UInt64($0)) }
             try store.put(blocks)
-            #expect(try store.verify() == VerifyReport(checked: 300, checkedBytes: blocks.reduce(0) { $0 + $1.data.readableBytes }))
+            #expect(
+                try store.verify()
+                    == VerifyReport(checked: 300, checkedBytes: blocks.reduce(0) { $0 + $1.data.readableBytes }))
             let damaged = [blocks[0], blocks[7], blocks[150], blocks[299]]
             for block in damaged {
                 let (file, start) = try #require(try find(block, in: folder))

@@ -7,7 +7,9 @@ import TestSupport
 import Testing
 
 @Suite struct RecoveryTests {
-    @Test("A pack cut at each byte of its last record opens, loses that record alone, and takes it again", arguments: [300, 66_000])
+    @Test(
+        "A pack cut at each byte of its last record opens, loses that record alone, and takes it again",
+        arguments: [300, 66_000])
     func tornTail(size: Int) async throws {
         try await withFolder { folder in
             let blocks = (0..<3).map { Block.sample(size, UInt64($0)) }
@@ -20,7 +22,10 @@ import Testing
             // As after a crash: the record is in the pack, and no row is in the index.
             try copyFolder(folder + "/live", folder + "/crashed")
             let end = fileLength(try packFiles(folder + "/crashed", kind)[0])
-            let cuts = size < 1000 ? Array(start...end) : Array(start...start + 80) + stride(from: start + 81, to: end, by: 997) + Array(end - 20...end)
+            let cuts =
+                size < 1000
+                ? Array(start...end)
+                : Array(start...start + 80) + stride(from: start + 81, to: end, by: 997) + Array(end - 20...end)
             for cut in cuts {
                 try copyFolder(folder + "/crashed", folder + "/copy")
                 let file = try packFiles(folder + "/copy", kind)[0]
@@ -109,7 +114,10 @@ import Testing
             #expect(second.recovery.recoveredBlocks == 200)
             for block in blocks { #expect(try second.blocks.get(block.cid) == block.data) }
             #expect(try second.blocks.stat().blocks == 200)
-            #expect(Set(try second.blocks.pins()) == [Pin(cid: blocks[0].cid, kind: .recursive, name: "named"), Pin(cid: blocks[1].cid, kind: .direct)])
+            #expect(
+                Set(try second.blocks.pins()) == [
+                    Pin(cid: blocks[0].cid, kind: .recursive, name: "named"), Pin(cid: blocks[1].cid, kind: .direct),
+                ])
             #expect(try second.records.get([1], in: "sequence") == [9])
             #expect(try second.records.get([2], in: "sequence") == nil)
             try second.close()
@@ -157,7 +165,9 @@ import Testing
     }
 
     /// What was acknowledged must be there whatever happens to SQLite's files after a crash.
-    @Test("Random damage to the database of a crashed repository loses no acknowledged block or pin", arguments: [UInt64(1), 2, 3, 4])
+    @Test(
+        "Random damage to the database of a crashed repository loses no acknowledged block or pin",
+        arguments: [UInt64(1), 2, 3, 4])
     func damagedDatabase(seed: UInt64) async throws {
         print("seed \(seed)")
         try await withFolder { folder in
@@ -184,7 +194,10 @@ import Testing
                         let page = Int.random(in: 0..<max(1, fileLength(index) / 4096), using: &dice)
                         try overwrite(index, at: page * 4096, noise(4096, dice.next()))
                     }
-                case 2: #expect(truncate(index + "-wal", off_t(Int.random(in: 0...fileLength(index + "-wal"), using: &dice))) == 0)
+                case 2:
+                    #expect(
+                        truncate(index + "-wal", off_t(Int.random(in: 0...fileLength(index + "-wal"), using: &dice)))
+                            == 0)
                 case 3: try? FileManager.default.removeItem(atPath: index + "-shm")
                 case 4: #expect(truncate(index, off_t(Int.random(in: 0...fileLength(index), using: &dice))) == 0)
                 default:

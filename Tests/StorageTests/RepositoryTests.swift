@@ -11,7 +11,9 @@ import Testing
     func locking() async throws {
         try await withFolder { folder in
             let first = try Repository.open(at: folder, options: smallOptions())
-            #expect(throws: RepositoryError.locked(byPID: getpid())) { try Repository.open(at: folder, options: smallOptions()) }
+            #expect(throws: RepositoryError.locked(byPID: getpid())) {
+                try Repository.open(at: folder, options: smallOptions())
+            }
             #expect(RepositoryError.locked(byPID: 7).description == "the repository is in use by process 7")
             try first.close()
             let second = try Repository.open(at: folder, options: smallOptions())
@@ -24,8 +26,11 @@ import Testing
         try await withFolder { folder in
             try Repository.open(at: folder, options: smallOptions()).close()
             let text = try String(contentsOfFile: folder + "/version", encoding: .utf8)
-            try text.replacingOccurrences(of: "format 1", with: "format 9").write(toFile: folder + "/version", atomically: true, encoding: .utf8)
-            #expect(throws: RepositoryError.newerFormat(found: 9, supported: 1)) { try Repository.open(at: folder, options: smallOptions()) }
+            try text.replacingOccurrences(of: "format 1", with: "format 9").write(
+                toFile: folder + "/version", atomically: true, encoding: .utf8)
+            #expect(throws: RepositoryError.newerFormat(found: 9, supported: 1)) {
+                try Repository.open(at: folder, options: smallOptions())
+            }
             try text.write(toFile: folder + "/version", atomically: true, encoding: .utf8)
             try Repository.open(at: folder, options: smallOptions()).close()
         }
@@ -146,12 +151,16 @@ import Testing
                                     try repository.blocks.pin(blocks[0].cid)
                                 }
                             } catch {}
-                            for block in acknowledged { #expect(try repository.blocks.get(block.cid) == block.data, "call \(nth)") }
+                            for block in acknowledged {
+                                #expect(try repository.blocks.get(block.cid) == block.data, "call \(nth)")
+                            }
                         }
                         try? repository.close()
                     }
                     let again = try Repository.open(at: folder, options: smallOptions(packLimit: 100_000))
-                    for block in acknowledged { #expect(try again.blocks.get(block.cid) == block.data, "call \(nth) code \(code)") }
+                    for block in acknowledged {
+                        #expect(try again.blocks.get(block.cid) == block.data, "call \(nth) code \(code)")
+                    }
                     #expect(try again.blocks.verify().isClean)
                     try again.close()
                 }
@@ -169,7 +178,8 @@ import Testing
         try await withRepository(options) { repository, _ in
             var refusal: RepositoryError?
             for number in 0..<80 where refusal == nil {
-                do throws(RepositoryError) { try repository.blocks.put([Block.sample(1 << 20, UInt64(number))]) } catch { refusal = error }
+                do throws(RepositoryError) { try repository.blocks.put([Block.sample(1 << 20, UInt64(number))]) } catch
+                { refusal = error }
             }
             guard case .belowReserve(.quota(_, 41_943_040))? = refusal else {
                 Issue.record("refused by \(String(describing: refusal))")
@@ -198,7 +208,8 @@ import Testing
             try first.records.set([1], for: [9], in: "a")
             try first.records.set([2], for: [9], in: "b", expires: 1010)
             try first.records.set([], for: [], in: "a", durable: true)
-            try first.records.set((0..<100).map { RecordStore.Record(key: [3, $0], value: [$0], expires: 1020) }, in: "many")
+            try first.records.set(
+                (0..<100).map { RecordStore.Record(key: [3, $0], value: [$0], expires: 1020) }, in: "many")
             #expect(try first.records.get([9], in: "a") == [1])
             #expect(try first.records.get([9], in: "b") == [2])
             #expect(try first.records.get([], in: "a") == [])
@@ -224,7 +235,9 @@ import Testing
         try await withFolder { folder in
             for _ in 0..<3 {
                 let repository = try Repository.open(at: folder, options: smallOptions())
-                for step in 0..<60 { try repository.records.set(noise(2000, UInt64(step)), for: [1], in: "seq", durable: true) }
+                for step in 0..<60 {
+                    try repository.records.set(noise(2000, UInt64(step)), for: [1], in: "seq", durable: true)
+                }
                 try repository.close()
             }
             let last = try Repository.open(at: folder, options: smallOptions())

@@ -45,7 +45,9 @@ extension Block {
 
 /// The links of a block made by `node`.
 func sampleLinks(_ cid: CID, _ data: ByteBuffer) throws -> [CID] {
-    try String(buffer: data).split(separator: "\n", omittingEmptySubsequences: false).dropFirst().map { try CID(String($0)) }
+    try String(buffer: data).split(separator: "\n", omittingEmptySubsequences: false).dropFirst().map {
+        try CID(String($0))
+    }
 }
 
 /// Options that make everything happen early and that depend on no clock.
