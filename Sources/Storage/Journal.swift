@@ -5,7 +5,8 @@ import Multiformats
 ///
 /// Pins and durable records are in SQLite, and are read there. Each change is also appended here first and
 /// synced, so that a database that is deleted or damaged beyond reading can be built again: blocks from the
-/// packs, these from the journal. Opening rewrites a journal that is mostly history.
+/// packs, these from the journal. Opening rewrites a journal that is mostly history; until then it grows by
+/// one entry with each pin or durable record, which only the node's own user makes.
 ///
 /// ```
 /// entry := magic:u32 length:u32 crc:u32 payload      (little-endian, CRC32C of the payload)

@@ -5,6 +5,7 @@ import GRDB
 ///
 /// Writes are grouped by SQLite's log and may be lost by a power loss within the last moments, unless they are
 /// `durable`: such a record is on the disk when `set` returns, and comes back even when the database is lost.
+/// Set a key always durably or never: after a crash the last durable value wins.
 package final class RecordStore: Sendable {
     /// One stored value.
     package struct Record: Hashable, Sendable {
