@@ -122,7 +122,9 @@ package final class Connection: @unchecked Sendable {  // immutable or atomic, b
     /// The streams that are open now.
     package func streams() async -> [StreamInfo] {
         let list = try? await eventLoop.submit { [self] in
-            (handler?.streams.values).map { $0.map { StreamInfo(id: $0.id, protocolID: $0.protocolID, isInbound: $0.isInbound) } } ?? []
+            (handler?.streams.values).map {
+                $0.map { StreamInfo(id: $0.id, protocolID: $0.protocolID, isInbound: $0.isInbound) }
+            } ?? []
         }.get()
         return (list ?? []).sorted { $0.id < $1.id }
     }

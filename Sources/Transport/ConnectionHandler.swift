@@ -78,7 +78,8 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {  // 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         connection.handler = self
-        ticker = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] _ in
+        ticker = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) {
+            [weak self] _ in
             self?.tick()
         }
         sendPing()

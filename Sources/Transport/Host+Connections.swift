@@ -19,6 +19,8 @@ extension Host {
             upgrade: upgrade, limits: limits,
             finish: { [self] result, channel in
                 guard let pool = pools[ObjectIdentifier(channel.eventLoop)] else { return nil }
+                try? channel.syncOptions?.setOption(
+                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: BufferPool.capacity))
                 let connection = Connection(
                     id: id, upgraded: result, remoteAddress: remote,
                     localAddress: channel.localAddress.flatMap { Multiaddr($0) } ?? remote, isInbound: !isDialer,
@@ -45,9 +47,13 @@ extension Host {
         }
     }
 
+    /// Bytes read at once from a peer that has not proved who it is.
+    private static let strangersBuffer = 4 << 10
+
     /// Socket settings that both directions share.
     static func configure(_ options: any NIOSynchronousChannelOptions, limits: TransportLimits) throws {
-        try options.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: BufferPool.capacity))
+        // Strangers get little; the large buffers come with the established connection.
+        try options.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: strangersBuffer))
         try options.setOption(
             .writeBufferWaterMark, value: .init(low: limits.channelLowWater, high: limits.channelHighWater))
         try options.setOption(.tcpOption(.tcp_nodelay), value: 1)

@@ -101,7 +101,9 @@ extension Host {
         let id = makeID()
         let admission = state.withLock { state in
             let admission = state.manager.admitOutbound(id, now: now)
-            if case .acceptDropping(let victim) = admission { return (admission, state.pending[victim] ?? state.channel(of: victim)) }
+            if case .acceptDropping(let victim) = admission {
+                return (admission, state.pending[victim] ?? state.channel(of: victim))
+            }
             return (admission, nil)
         }
         admission.1?.close(promise: nil)

@@ -22,7 +22,6 @@ extension Host {
     /// What we say of ourselves to the peer of `connection`.
     private func identify(for connection: Connection) -> Identify {
         let useful = AddressPolicy.useful(addresses, to: connection.remoteAddress)
-        let record = PeerRecord(peerID: peerID, sequence: WallClock.nanoseconds(), addresses: useful.map(\.bytes))
         var message = Identify()
         message.publicKey = configuration.identity.publicKey.protobuf
         message.listenAddresses = useful
@@ -30,8 +29,20 @@ extension Host {
         message.observedAddress = connection.remoteAddress
         message.protocolVersion = configuration.protocolVersion
         message.agentVersion = configuration.agentVersion
-        message.signedPeerRecord = ByteBuffer(bytes: record.signed(by: configuration.identity).bytes)
+        message.signedPeerRecord = ByteBuffer(bytes: record(of: useful))
         return message
+    }
+
+    /// The signed record of these of our addresses; one for as long as they do not change.
+    private func record(of addresses: [Multiaddr]) -> [UInt8] {
+        if let known = state.withLock({ $0.records[addresses] }) { return known }
+        let record = PeerRecord(
+            peerID: peerID, sequence: WallClock.nanoseconds(), addresses: addresses.map(\.bytes))
+        let bytes = record.signed(by: configuration.identity).bytes
+        state.withLock { state in
+            if state.advertised.count >= addresses.count { state.records[addresses] = bytes }
+        }
+        return bytes
     }
 
     /// Asks the peer of a new connection who it is.

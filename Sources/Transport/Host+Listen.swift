@@ -21,8 +21,7 @@ extension Host {
             state.listeners += channels
             state.bound += bound
         }
-        emit(.addressesChanged(self.addresses))
-        schedulePush()
+        refreshAddresses()
         return bound
     }
 
@@ -30,6 +29,11 @@ extension Host {
         guard let (host, port) = address.tcp, let ip = address.ipAddress else { throw ConnectionError.noAddress }
         let limits = limits
         var bootstrap = ServerBootstrap(group: group)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff())
+                }
+            }
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { [weak self] channel in
@@ -88,17 +92,15 @@ extension Host {
 
     /// Our addresses as others may use them: wildcards replaced by the interfaces' addresses, and what enough
     /// peers saw us at. Without `/p2p`.
-    package var addresses: [Multiaddr] {
-        let (bound, confirmed) = state.withLock { ($0.bound, $0.confirmed) }
-        var seen: Set<Multiaddr> = []
-        return (Self.expand(bound) + confirmed).filter { seen.insert($0).inserted }
-    }
+    package var addresses: [Multiaddr] { state.withLock { $0.advertised } }
 
-    static func expand(_ bound: [Multiaddr]) -> [Multiaddr] {
+    private static func expand(_ bound: [Multiaddr]) -> [Multiaddr] {
         guard bound.contains(where: \.isUnspecified) else { return bound }
         let interfaces = ((try? System.enumerateDevices()) ?? []).compactMap { $0.address?.ipAddress }
         return bound.flatMap { address -> [Multiaddr] in
-            guard address.isUnspecified, let (_, port) = address.tcp, let ip = address.ipAddress else { return [address] }
+            guard address.isUnspecified, let (_, port) = address.tcp, let ip = address.ipAddress else {
+                return [address]
+            }
             return interfaces.compactMap { interface in
                 // Link-local addresses need a zone that means something on this machine only.
                 guard !interface.hasPrefix("fe80"), let expanded = try? Multiaddr(ip: interface, tcp: port),
@@ -117,15 +119,37 @@ extension Host {
         refreshAddresses()
     }
 
-    /// Looks whether our addresses changed and tells those who care.
+    /// Looks whether our addresses changed (a new listener, another network, what peers see) and tells
+    /// those who care.
     func refreshAddresses() {
+        let (bound, confirmed) = state.withLock { ($0.bound, $0.observed.confirmed(now: now)) }
+        var seen: Set<Multiaddr> = []
+        let all = (Self.expand(bound) + confirmed).filter { seen.insert($0).inserted }
         let hasChanged = state.withLock { state in
-            let confirmed = state.observed.confirmed(now: now)
-            defer { state.confirmed = confirmed }
-            return confirmed != state.confirmed
+            guard state.advertised != all else { return false }
+            state.advertised = all
+            state.records = [:]
+            return true
         }
         guard hasChanged else { return }
-        emit(.addressesChanged(addresses))
+        emit(.addressesChanged(all))
         schedulePush()
+    }
+}
+
+/// Stops accepting for a second when the process has no file left for a connection, instead of failing at it
+/// over and over.
+private final class AcceptBackoff: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.errnoCode) else {
+            return context.fireErrorCaught(error)
+        }
+        let channel = context.channel
+        try? channel.syncOptions?.setOption(.autoRead, value: false)
+        channel.eventLoop.scheduleTask(in: .seconds(1)) { () -> Void in
+            try? channel.syncOptions?.setOption(.autoRead, value: true)
+        }
     }
 }

@@ -25,7 +25,12 @@ package final class Host: Sendable {
         /// Listen addresses as bound, wildcards included.
         var bound: [Multiaddr] = []
         var observed = ObservedAddresses()
-        var confirmed: [Multiaddr] = []
+        /// Our addresses as others may use them.
+        var advertised: [Multiaddr] = []
+        /// Signed records of parts of them, made when first asked for.
+        var records: [[Multiaddr]: [UInt8]] = [:]
+        var refusals: TokenBucket
+        var suppressedRefusals = 0
         var observers: [(id: UInt64, body: @Sendable (HostEvent) -> Void)] = []
         var dialTimer: (deadline: Instant, task: Scheduled<Void>)?
         var ticker: RepeatedTask?
@@ -62,7 +67,10 @@ package final class Host: Sendable {
         windowBudget = MemoryBudget(limit: limits.windowBudget)
         unreadTotal = MemoryBudget(limit: limits.unreadTotal)
         pools = group.makeIterator().reduce(into: [:]) { $0[ObjectIdentifier($1)] = BufferPool(eventLoop: $1) }
-        state = Mutex(State(manager: ConnectionManager(limits: limits), dialer: Dialer(limits: limits)))
+        state = Mutex(
+            State(
+                manager: ConnectionManager(limits: limits), dialer: Dialer(limits: limits),
+                refusals: TokenBucket(rate: 20, burst: 200, now: Instant(home.now))))
         addOwnProtocols()
         let ticker = home.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] _ in
             self?.tick()
@@ -177,10 +185,21 @@ package final class Host: Sendable {
         for (_, body) in state.withLock({ $0.observers }) { body(event) }
     }
 
-    /// A line that tools which ban addresses understand, for every refusal.
+    /// A line that tools which ban addresses understand, for every refusal; a flood of them is cut short,
+    /// so that it does not fill the disk.
     func logRefusal(peer: PeerID?, address: Multiaddr?, reason: String) {
+        let suppressed: Int? = state.withLock { state in
+            guard state.refusals.take(now: now) else {
+                state.suppressedRefusals += 1
+                return nil
+            }
+            defer { state.suppressedRefusals = 0 }
+            return state.suppressedRefusals
+        }
+        guard let suppressed else { return }
         let ip = address?.tcp?.host ?? "-"
-        configuration.logger.notice("refused peer=\(peer.map(\.description) ?? "-") ip=\(ip) reason=\(reason)")
+        let more = suppressed > 0 ? " (\(suppressed) lines before it left out)" : ""
+        configuration.logger.notice("refused peer=\(peer.map(\.description) ?? "-") ip=\(ip) reason=\(reason)\(more)")
     }
 
     // MARK: Time and end

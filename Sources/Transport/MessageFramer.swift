@@ -1,5 +1,5 @@
-package import NIOCore
 import Multiformats
+package import NIOCore
 
 /// Cuts a stream of length-prefixed messages into messages, each in one contiguous buffer.
 ///

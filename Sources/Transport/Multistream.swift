@@ -1,5 +1,5 @@
-package import NIOCore
 import Multiformats
+package import NIOCore
 
 /// One negotiation of multistream-select 1.0: which protocol this connection or stream speaks.
 ///

@@ -57,7 +57,9 @@ struct PeerEntry: Sendable {
         while let field = try reader.next() {
             switch field.number {
             case 1:
-                guard addresses.count < limits.addressesPerPeer, let address = try? Multiaddr(field.array()) else { break }
+                guard addresses.count < limits.addressesPerPeer, let address = try? Multiaddr(field.array()) else {
+                    break
+                }
                 addresses.append((address, expires))
             case 2: if protocols.count < limits.protocolsPerPeer { protocols.append(try field.string()) }
             case 3: agentVersion = try field.string()

@@ -92,7 +92,11 @@ package final class PeerStream: @unchecked Sendable {  // loop-confined: methods
         let length = buffers.reduce(0) { $0 + $1.readableBytes }
         guard length > 0 else { return }
         buffered.add(length, ordering: .relaxed)
-        onLoop { $0.enqueue(buffers, length: length, for: self) }
+        let enqueue: @Sendable () -> Void = { [self] in
+            guard let handler = connection.handler else { return sent(length) }
+            handler.enqueue(buffers, length: length, for: self)
+        }
+        if eventLoop.inEventLoop { enqueue() } else { eventLoop.execute(enqueue) }
     }
 
     /// Writes no more; what was written before still goes out. Any thread.

@@ -11,7 +11,9 @@ import Transport
         return ConnectionManager(limits: limits)
     }
 
-    static func ip(_ number: Int) -> IPAddress { IPAddress([10, UInt8(number >> 16 & 255), UInt8(number >> 8 & 255), UInt8(number & 255)]) }
+    static func ip(_ number: Int) -> IPAddress {
+        IPAddress([10, UInt8(number >> 16 & 255), UInt8(number >> 8 & 255), UInt8(number & 255)])
+    }
     static func seconds(_ count: Double) -> Instant { .zero + .nanoseconds(Int64(count * 1e9)) }
     static func peer(_ number: Int) -> PeerID {
         KeyPair(seed: [UInt8](repeating: UInt8(number & 255), count: 31) + [UInt8(number >> 8)]).peerID
@@ -22,7 +24,9 @@ import Transport
         var manager = Self.manager { $0.transientInbound = 3 }
         #expect(manager.admit(1, from: Self.ip(1), now: Self.seconds(1)) == .accept)
         #expect(manager.establish(1, peer: Self.peer(1), now: Self.seconds(1)) == nil)
-        for id in 2...4 { #expect(manager.admit(UInt64(id), from: Self.ip(id), now: Self.seconds(Double(id))) == .accept) }
+        for id in 2...4 {
+            #expect(manager.admit(UInt64(id), from: Self.ip(id), now: Self.seconds(Double(id))) == .accept)
+        }
         #expect(manager.admit(5, from: Self.ip(5), now: Self.seconds(5)) == .acceptDropping(2))
         #expect(manager.admit(6, from: Self.ip(6), now: Self.seconds(6)) == .acceptDropping(3))
         #expect(manager.transientInbound == 3)
@@ -37,7 +41,9 @@ import Transport
         var dropped = 0
         for index in 0..<20_000 {
             let now = Self.seconds(Double(index) / 2_000)
-            if case .acceptDropping = manager.admit(UInt64(index), from: Self.ip(index % 200), now: now) { dropped += 1 }
+            if case .acceptDropping = manager.admit(UInt64(index), from: Self.ip(index % 200), now: now) {
+                dropped += 1
+            }
             if index % 997 == 0 {
                 let newcomer = UInt64(1_000_000 + index)
                 let admission = manager.admit(newcomer, from: Self.ip(1_000 + index), now: now)
@@ -80,7 +86,9 @@ import Transport
         #expect(accepted(Self.ip(1), 5, at: 4.9) == 0)
         #expect(accepted(Self.ip(1), 5, at: 5.1) == 1)
         #expect(accepted(Self.ip(2), 20, at: 5.1) == 16)
-        let six = (0..<100).map { IPAddress([0x20, 1, 0xd, 0xb8, 0, 1, 0, UInt8($0)] + [UInt8](repeating: 9, count: 8)) }
+        let six = (0..<100).map {
+            IPAddress([0x20, 1, 0xd, 0xb8, 0, 1, 0, UInt8($0)] + [UInt8](repeating: 9, count: 8))
+        }
         #expect(six.reduce(0) { $0 + accepted($1, 1, at: 6) } == 80)
         #expect(accepted(IPAddress([127, 0, 0, 1]), 100, at: 6) == 100)
     }
@@ -97,7 +105,11 @@ import Transport
         // After the grace time the least valuable makes room.
         for id in 1..<96 { manager.tag(Self.peer(id), "useful", value: 5) }
         #expect(manager.admit(101, from: Self.ip(201), now: Self.seconds(30)) == .acceptDropping(0))
-        for id in 0..<32 { #expect(manager.admitOutbound(UInt64(1_000 + id), now: Self.seconds(31)) != .refuse(reason: "outbound-connections")) }
+        for id in 0..<32 {
+            #expect(
+                manager.admitOutbound(UInt64(1_000 + id), now: Self.seconds(31))
+                    != .refuse(reason: "outbound-connections"))
+        }
         #expect(manager.count <= 128)
         for id in 32..<64 { _ = manager.admitOutbound(UInt64(1_000 + id), now: Self.seconds(31)) }
         #expect(manager.count <= 128)
@@ -130,22 +142,29 @@ import Transport
         var manager = Self.manager()
         for id in 0..<5 {
             _ = manager.admit(UInt64(id), from: Self.ip(id), now: .zero)
-            #expect(manager.establish(UInt64(id), peer: Self.peer(1), now: .zero) == (id < 4 ? nil : "connections-per-peer"))
+            #expect(
+                manager.establish(UInt64(id), peer: Self.peer(1), now: .zero) == (id < 4 ? nil : "connections-per-peer")
+            )
         }
     }
 
-    @Test("Ranges contain what they should", arguments: [
-        ("127.0.0.0/8", [127, 1, 2, 3], true), ("127.0.0.0/8", [128, 0, 0, 1], false),
-        ("10.1.2.128/25", [10, 1, 2, 200], true), ("10.1.2.128/25", [10, 1, 2, 100], false),
-        ("0.0.0.0/0", [9, 9, 9, 9], true), ("192.168.1.1", [192, 168, 1, 1], true), ("192.168.1.1", [192, 168, 1, 2], false),
-        ("::1", [UInt8](repeating: 0, count: 15) + [1], true), ("::ffff:10.0.0.0", [10, 0, 0, 0], true),
-        ("2001:db8::/32", [0x20, 1, 0xd, 0xb8] + [UInt8](repeating: 7, count: 12), true),
-    ] as [(String, [UInt8], Bool)])
+    @Test(
+        "Ranges contain what they should",
+        arguments: [
+            ("127.0.0.0/8", [127, 1, 2, 3], true), ("127.0.0.0/8", [128, 0, 0, 1], false),
+            ("10.1.2.128/25", [10, 1, 2, 200], true), ("10.1.2.128/25", [10, 1, 2, 100], false),
+            ("0.0.0.0/0", [9, 9, 9, 9], true), ("192.168.1.1", [192, 168, 1, 1], true),
+            ("192.168.1.1", [192, 168, 1, 2], false),
+            ("::1", [UInt8](repeating: 0, count: 15) + [1], true), ("::ffff:10.0.0.0", [10, 0, 0, 0], true),
+            ("2001:db8::/32", [0x20, 1, 0xd, 0xb8] + [UInt8](repeating: 7, count: 12), true),
+        ] as [(String, [UInt8], Bool)])
     func ranges(_ text: String, _ address: [UInt8], _ isInside: Bool) throws {
         #expect(try IPRange(text).contains(IPAddress(address)) == isInside)
     }
 
-    @Test("Text that is no range is refused", arguments: ["", "127.0.0.1/33", "127.0.0/8", "x", "1.2.3.4/-1", "::1/129", "1.2.3.4/8/8"])
+    @Test(
+        "Text that is no range is refused",
+        arguments: ["", "127.0.0.1/33", "127.0.0/8", "x", "1.2.3.4/-1", "::1/129", "1.2.3.4/8/8"])
     func noRange(_ text: String) {
         #expect(throws: MultiformatError.self) { try IPRange(text) }
     }

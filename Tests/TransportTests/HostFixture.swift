@@ -4,7 +4,6 @@ import NIOCore
 import NIOPosix
 import PeerCrypto
 import Testing
-
 import Transport
 
 /// Echoes what comes, with back-pressure: credit goes back as the echo leaves.
@@ -55,7 +54,9 @@ extension Host {
         let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: R.self)
         let id = observe { if let value = choose($0) { promise.succeed(value) } }
         defer { stopObserving(id) }
-        let timer = MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .seconds(10)) { () -> Void in promise.fail(StreamError.timeout) }
+        let timer = MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .seconds(10)) { () -> Void in
+            promise.fail(StreamError.timeout)
+        }
         defer { timer.cancel() }
         try await body()
         return try await promise.futureResult.get()

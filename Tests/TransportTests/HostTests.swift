@@ -114,7 +114,9 @@ import Transport
             await hosts[1].shutdown()
             await #expect(throws: ConnectionError.refused) { try await hosts[0].connect(address) }
             await #expect(throws: ConnectionError.backoff) { try await hosts[0].connect(address, isForced: false) }
-            await #expect(throws: ConnectionError.noAddress) { try await hosts[0].connect(to: KeyPair.generate().peerID) }
+            await #expect(throws: ConnectionError.noAddress) {
+                try await hosts[0].connect(to: KeyPair.generate().peerID)
+            }
             await #expect(throws: ConnectionError.isSelf) { try await hosts[0].connect(hosts[0].dialAddress) }
             let relayed = try Multiaddr("/ip4/127.0.0.1/udp/4001/quic-v1").appending(KeyPair.generate().peerID)
             await #expect(throws: ConnectionError.noAddress) { try await hosts[0].connect(relayed) }
@@ -157,7 +159,8 @@ import Transport
             await #expect(throws: StreamError.protocolNotSupported) {
                 try await hosts[0].openStream(to: hosts[1].peerID, protocols: ["/none/1.0.0"])
             }
-            let stream = try await hosts[0].openStream(to: hosts[1].peerID, protocols: ["/none/1.0.0", Echo.protocolID])
+            let stream = try await hosts[0].openStream(
+                to: hosts[1].peerID, protocols: ["/none/1.0.0", Echo.protocolID])
             try await stream.send(ByteBuffer(string: "z"))
             #expect(String(buffer: try await stream.readExactly(1)) == "z")
             let lazy = hosts[0].connection(to: hosts[1].peerID)!.openStream(["/none/1.0.0"], lazily: true)

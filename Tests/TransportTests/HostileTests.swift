@@ -22,14 +22,17 @@ import Transport
         return answer == "still here"
     }
 
-    @Test("A frame against the rules costs the peer its connection, with a go-away, and nobody else anything",
+    @Test(
+        "A frame against the rules costs the peer its connection, with a go-away, and nobody else anything",
         arguments: [
             [(YamuxFrame(.windowUpdate, .syn, stream: 1, length: 0xffff_0000), [])],
             [(YamuxFrame(.data, .syn, stream: 1, length: 262_145), [])],
             [syn(1), syn(1)], [syn(2)],
             (0..<1_000).map { (YamuxFrame(.ping, .syn, stream: 0, length: $0), []) },
             (0..<10_000).map { syn($0 * 2 + 1) },
-            (0..<1_000).flatMap { [syn($0 * 2 + 1), (YamuxFrame(.windowUpdate, .rst, stream: $0 * 2 + 1, length: 0), [])] },
+            (0..<1_000).flatMap {
+                [syn($0 * 2 + 1), (YamuxFrame(.windowUpdate, .rst, stream: $0 * 2 + 1, length: 0), [])]
+            },
         ] as [[(YamuxFrame, [UInt8])]])
     func violations(_ frames: [(YamuxFrame, [UInt8])]) async throws {
         try await withHosts([quiet()]) { hosts in

@@ -18,7 +18,8 @@ import Transport
         #expect(output.readableBytesView.hexText.hasSuffix("0d2f79616d75782f312e302e300a"))
     }
 
-    @Test("A dialer of Kubo's gets its answer: noise is taken, anything else refused",
+    @Test(
+        "A dialer of Kubo's gets its answer: noise is taken, anything else refused",
         .enabled(if: Vectors.present, "the foreign vectors are not here: set VECTORS to their folder"),
         arguments: [("mss-noise", true), ("mss-tls", false), ("mss-plaintext", false)])
     func kubo(_ file: String, isTaken: Bool) throws {
@@ -57,7 +58,9 @@ import Transport
     }
 
     /// Lets a dialer and a listener talk and keeps what each said.
-    static func run(_ proposals: [String], _ offer: String, _ fromDialer: inout ByteBuffer, _ fromListener: inout ByteBuffer) {
+    static func run(
+        _ proposals: [String], _ offer: String, _ fromDialer: inout ByteBuffer, _ fromListener: inout ByteBuffer
+    ) {
         var dialer = Multistream(proposing: proposals)
         var listener = Multistream(offering: { $0 == offer })
         var toListener = ByteBuffer()
@@ -94,14 +97,16 @@ import Transport
         #expect(throws: MultistreamError.noneAccepted) { try dialer.receive(&input, into: &output) }
     }
 
-    @Test("Hostile tokens are refused", arguments: [
-        ("8108", MultistreamError.tokenLength),
-        ("00", .tokenLength),
-        ("ffffffffffffffffff7f", .tokenLength),
-        ("032f6161", .malformedToken),
-        ("03fffe0a", .malformedToken),
-        ("072f6e6f6973650a", .notMultistream),
-    ])
+    @Test(
+        "Hostile tokens are refused",
+        arguments: [
+            ("8108", MultistreamError.tokenLength),
+            ("00", .tokenLength),
+            ("ffffffffffffffffff7f", .tokenLength),
+            ("032f6161", .malformedToken),
+            ("03fffe0a", .malformedToken),
+            ("072f6e6f6973650a", .notMultistream),
+        ])
     func hostile(_ bytes: String, _ error: MultistreamError) {
         var input = ByteBuffer(bytes: hex(bytes))
         var output = ByteBuffer()

@@ -39,7 +39,8 @@ import Transport
         #expect(store.peers.count <= 64)
         #expect(store.addresses(of: Self.peer(0), now: .zero).count == 32)
         store.identified(
-            Self.peer(0), protocols: (0..<2_000).map { "/p/\($0)" }, agentVersion: nil, protocolVersion: nil, key: nil, now: .zero)
+            Self.peer(0), protocols: (0..<2_000).map { "/p/\($0)" }, agentVersion: nil, protocolVersion: nil, key: nil,
+            now: .zero)
         #expect(store.protocols(of: Self.peer(0))?.count == 128)
     }
 
@@ -48,7 +49,8 @@ import Transport
         let store = PeerStore(limits: TransportLimits(), now: .zero)
         func add(_ sequence: UInt64, _ port: Int) -> Bool {
             store.add(
-                record: [UInt8(port)], sequence: sequence, addresses: [Self.address(port)], of: Self.peer(1), for: .seconds(60), now: .zero)
+                record: [UInt8(port)], sequence: sequence, addresses: [Self.address(port)], of: Self.peer(1),
+                for: .seconds(60), now: .zero)
         }
         #expect(add(5, 5))
         #expect(!add(4, 4))
@@ -73,7 +75,8 @@ import Transport
         for number in 1...2 { store.add([Self.address(number)], of: Self.peer(number), for: .seconds(60), now: .zero) }
         store.connected(Self.peer(1), now: .zero)
         store.identified(
-            Self.peer(1), protocols: ["/a", "/b"], agentVersion: "tester/1", protocolVersion: nil, key: [1, 2], now: .zero)
+            Self.peer(1), protocols: ["/a", "/b"], agentVersion: "tester/1", protocolVersion: nil, key: [1, 2],
+            now: .zero)
         store.save()
         let again = PeerStore(limits: TransportLimits(), backend: backend, now: .zero)
         #expect(again.peers == [Self.peer(1)])
@@ -152,9 +155,11 @@ import Transport
         }
     }
 
-    @Test("A length beyond the limit is refused before anything is allocated", arguments: [
-        [0xad, 0x02], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], [0x80, 0x00],
-    ] as [[UInt8]])
+    @Test(
+        "A length beyond the limit is refused before anything is allocated",
+        arguments: [
+            [0xad, 0x02], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], [0x80, 0x00],
+        ] as [[UInt8]])
     func tooLong(_ bytes: [UInt8]) {
         for chunk in [1, bytes.count] {
             var framer = MessageFramer(maximum: 300)

@@ -148,9 +148,10 @@ final class RawPeer: ChannelInboundHandler, @unchecked Sendable {  // loop-confi
 
 /// Waits for `condition`, looking again every few milliseconds; false after ten seconds.
 func eventually(_ condition: @Sendable () async -> Bool) async throws -> Bool {
+    let loop = MultiThreadedEventLoopGroup.singleton.any()
     for _ in 0..<2_000 {
         if await condition() { return true }
-        try await Task.sleep(for: .milliseconds(5))
+        try await loop.scheduleTask(in: .milliseconds(5)) {}.futureResult.get()
     }
     return false
 }

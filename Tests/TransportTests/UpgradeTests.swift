@@ -24,8 +24,12 @@ import Transport
         while results[0] == nil || results[1] == nil || toListener.readableBytes + toDialer.readableBytes > 0 {
             rounds += 1
             try #require(rounds < 10_000, "no progress")
-            if let piece = toDialer.readSlice(length: min(chunk, toDialer.readableBytes)) { inputs[0].writeImmutableBuffer(piece) }
-            if let piece = toListener.readSlice(length: min(chunk, toListener.readableBytes)) { inputs[1].writeImmutableBuffer(piece) }
+            if let piece = toDialer.readSlice(length: min(chunk, toDialer.readableBytes)) {
+                inputs[0].writeImmutableBuffer(piece)
+            }
+            if let piece = toListener.readSlice(length: min(chunk, toListener.readableBytes)) {
+                inputs[1].writeImmutableBuffer(piece)
+            }
             if results[0] == nil, let result = try dialer.receive(&inputs[0], into: &toListener) {
                 results[0] = result
                 if !behindDialer.isEmpty { try result.send.seal(ByteBuffer(string: behindDialer), into: &toListener) }
@@ -57,7 +61,8 @@ import Transport
         return String(buffer: plaintext)
     }
 
-    @Test("Both sides meet however the bytes are cut, with the muxer inline or by multistream, and keep what follows",
+    @Test(
+        "Both sides meet however the bytes are cut, with the muxer inline or by multistream, and keep what follows",
         arguments: [true, false], [1, 2, 3, 5, 7, 16, 33, 64, 100, 1_000, .max])
     func chunks(inline: Bool, chunk: Int) throws {
         var (dialer, listener) = Self.pair(dialerInline: inline)
@@ -93,7 +98,8 @@ import Transport
         var (dialer, _) = Self.pair()
         var words = ByteBuffer()
         dialer.start(into: &words)
-        #expect(words.readableBytesView.prefix(28).hexText == "132f6d756c746973747265616d2f312e302e300a072f6e6f6973650a")
+        #expect(
+            words.readableBytesView.prefix(28).hexText == "132f6d756c746973747265616d2f312e302e300a072f6e6f6973650a")
         #expect(words.readableBytes == 28 + 2 + 32)
     }
 

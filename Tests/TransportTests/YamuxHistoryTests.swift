@@ -110,7 +110,9 @@ import Transport
             let isLast = Int.random(in: 0..<30, using: &random) == 0
             if length > 0 || isLast { end.send(id, length, isLast: isLast) }
         case 13...17:
-            guard let id = end.unread.filter({ $0.value > 0 }).keys.sorted().randomElement(using: &random) else { return }
+            guard let id = end.unread.filter({ $0.value > 0 }).keys.sorted().randomElement(using: &random) else {
+                return
+            }
             end.read(id, Int.random(in: 1...end.unread[id, default: 1], using: &random), now)
         default: end.flushControl()
         }

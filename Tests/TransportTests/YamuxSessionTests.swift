@@ -7,7 +7,8 @@ import Transport
 /// The rules of yamux, one by one, on a session that is fed bytes.
 @Suite struct YamuxSessionTests {
     static func session(
-        _ role: YamuxSession.Role = .server, budget: MemoryBudget? = nil, _ change: (inout YamuxLimits) -> Void = { _ in }
+        _ role: YamuxSession.Role = .server, budget: MemoryBudget? = nil,
+        _ change: (inout YamuxLimits) -> Void = { _ in }
     ) -> YamuxSession {
         var limits = YamuxLimits()
         change(&limits)
@@ -91,8 +92,9 @@ import Transport
         let end = client.claim(1, length: 0, isLast: true)
         client.ping(7)
         client.goAway(code: 0)
-        #expect(client.outbox.readableBytesView.hexText == "000100010000000100000000" + "000100010000000300000000"
-            + "000200010000000000000007" + "000300000000000000000000")
+        #expect(
+            client.outbox.readableBytesView.hexText == "000100010000000100000000" + "000100010000000300000000"
+                + "000200010000000000000007" + "000300000000000000000000")
         #expect(end == YamuxFrame(.windowUpdate, .fin, stream: 1, length: 0))
         var server = Self.session()
         _ = try Self.feed(&server, Self.syn(1))
@@ -105,7 +107,8 @@ import Transport
     func everySplit() throws {
         var whole = ByteBuffer()
         for (frame, body) in [
-            Self.syn(1), Self.data(1, [1, 2, 3]), Self.data(3, [4, 5], [.syn, .fin]), (YamuxFrame(.ping, .syn, stream: 0, length: 9), []),
+            Self.syn(1), Self.data(1, [1, 2, 3]), Self.data(3, [4, 5], [.syn, .fin]),
+            (YamuxFrame(.ping, .syn, stream: 0, length: 9), []),
             Self.data(1, [6], .fin),
         ] {
             frame.write(to: &whole)
@@ -135,14 +138,16 @@ import Transport
 
     // MARK: Rules
 
-    @Test("A frame that breaks the rules ends the session", arguments: [
-        ("010000000000000100000000", YamuxError.unknownVersion(1)),
-        ("000400000000000100000000", .unknownType(4)),
-        ("000100010000000200000000", .wrongStreamID(2)),
-        ("000000010000000000000000", .wrongStreamID(0)),
-        ("000200010000000100000000", .wrongStreamID(1)),
-        ("000300000000000000000002", .goAway(2)),
-    ])
+    @Test(
+        "A frame that breaks the rules ends the session",
+        arguments: [
+            ("010000000000000100000000", YamuxError.unknownVersion(1)),
+            ("000400000000000100000000", .unknownType(4)),
+            ("000100010000000200000000", .wrongStreamID(2)),
+            ("000000010000000000000000", .wrongStreamID(0)),
+            ("000200010000000100000000", .wrongStreamID(1)),
+            ("000300000000000000000002", .goAway(2)),
+        ])
     func violations(_ bytes: String, _ error: YamuxError) {
         var input = ByteBuffer(bytes: hex(bytes))
         #expect(throws: error) {
@@ -216,7 +221,8 @@ import Transport
     @Test("A reset comes with its code and frees the stream")
     func reset() throws {
         var session = Self.session()
-        let events = try Self.feed(&session, Self.syn(1), (YamuxFrame(.windowUpdate, .rst, stream: 1, length: 0x1001), []))
+        let events = try Self.feed(
+            &session, Self.syn(1), (YamuxFrame(.windowUpdate, .rst, stream: 1, length: 0x1001), []))
         #expect(Self.text(events) == ["opened 1", "reset 1 4097"])
         #expect(session.streamCount == 0)
     }
@@ -328,84 +334,5 @@ import Transport
         #expect(session.open(now: .zero) == nil)
         _ = try Self.feed(&session, (YamuxFrame(.windowUpdate, .ack, stream: 1, length: 0), []))
         #expect(session.open(now: .zero) == 513)
-    }
-
-    // MARK: Windows
-
-    /// Receives and consumes `count` bytes on stream 1 in steps; gives the credit granted meanwhile.
-    static func consume(_ session: inout YamuxSession, _ count: Int, now: Instant) throws -> Int {
-        var granted = 0
-        for start in stride(from: 0, to: count, by: 65_536) {
-            let length = min(65_536, count - start)
-            _ = try feed(&session, data(1, [UInt8](repeating: 0, count: length)), now: now)
-            session.consumed(1, bytes: length, now: now)
-            granted += try sent(&session).reduce(0) { $0 + Int($1.length) }
-        }
-        return granted
-    }
-
-    @Test("Credit goes back for what was read, not for what was received, in halves of a window")
-    func credit() throws {
-        var session = Self.session { $0.maximumWindow = 262_144 }
-        _ = try Self.feed(&session, Self.syn(1), Self.data(1, [UInt8](repeating: 0, count: 200_000)))
-        #expect(session.outbox.readableBytes == 0)
-        session.consumed(1, bytes: 100_000, now: .zero)
-        #expect(session.outbox.readableBytes == 0)
-        session.consumed(1, bytes: 50_000, now: .zero)
-        #expect(try Self.sent(&session) == [YamuxFrame(.windowUpdate, .ack, stream: 1, length: 150_000)])
-    }
-
-    @Test("A busy stream gets the large window at once, within the budget, and gives it back")
-    func autoTuning() throws {
-        let budget = MemoryBudget(limit: 1 << 20)
-        var session = Self.session(budget: budget)
-        _ = try Self.feed(&session, Self.syn(1))
-        // Half a window consumed; the grant brings the outstanding credit to one mebibyte.
-        #expect(try Self.consume(&session, 131_072, now: .zero) == (1 << 20) - 131_072)
-        #expect(budget.taken == (1 << 20) - 262_144)
-        // A second stream finds the budget nearly used up and stays small.
-        _ = try Self.feed(&session, Self.syn(3), Self.data(3, [UInt8](repeating: 0, count: 131_072)))
-        session.consumed(3, bytes: 131_072, now: .zero)
-        #expect(try Self.sent(&session).map(\.length) == [131_072])
-        session.reset(1)
-        #expect(budget.taken == 0)
-        session.removeAll()
-        #expect(budget.taken == 0)
-    }
-
-    @Test("Beyond that the window doubles while it holds a long line back, up to the maximum")
-    func longFatPipe() throws {
-        var session = Self.session {
-            $0.maximumWindow = 4 << 20
-        }
-        session.roundTrip = .milliseconds(100)
-        _ = try Self.feed(&session, Self.syn(1))
-        var now = Instant.zero
-        var window = try Self.consume(&session, 131_072, now: now) + 131_072
-        #expect(window == 1 << 20)
-        for expected in [2 << 20, 4 << 20, 4 << 20] {
-            now = now + .milliseconds(200)
-            let granted = try Self.consume(&session, window / 2, now: now)
-            window = granted + window / 2
-            #expect(window == expected)
-        }
-        // A slow reader keeps what it has.
-        var slow = Self.session { $0.maximumWindow = 4 << 20 }
-        slow.roundTrip = .milliseconds(1)
-        _ = try Self.feed(&slow, Self.syn(1))
-        _ = try Self.consume(&slow, 131_072, now: .zero)
-        #expect(try Self.consume(&slow, 512 << 10, now: .zero + .seconds(1)) == 512 << 10)
-    }
-
-    @Test("Credit on the opening frame counts, and no more is claimed than there is")
-    func openingCredit() throws {
-        var session = Self.session()
-        _ = try Self.feed(&session, (YamuxFrame(.windowUpdate, .syn, stream: 1, length: 1_000), []))
-        #expect(session.credit(of: 1) == 263_144)
-        let first = session.claim(1, length: 263_144, isLast: false)
-        #expect(first == YamuxFrame(.data, .ack, stream: 1, length: 263_144))
-        #expect(session.credit(of: 1) == 0)
-        #expect(Self.text(try Self.feed(&session, (YamuxFrame(.windowUpdate, stream: 1, length: 5), []))) == ["credit 1"])
-        #expect(session.credit(of: 1) == 5)
     }
 }
