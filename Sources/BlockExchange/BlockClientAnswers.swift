@@ -24,10 +24,12 @@ extension BlockClient {
         if wasUnreachable { revive(peer, now: now) }
         guard !presences.isEmpty else { return }
         for presence in presences {
-            // Answers to what is done, or was never asked, mean nothing.
-            guard let id = wanted.id(of: presence.cid.multihash), let relation = wanted.relation(id, peer),
-                relation.asked != .nothing
-            else { continue }
+            guard let id = wanted.id(of: presence.cid.multihash) else {
+                if presence.has { hadIt(peer, now: now) }
+                continue
+            }
+            // Answers to what was never asked mean nothing.
+            guard let relation = wanted.relation(id, peer), relation.asked != .nothing else { continue }
             if presence.has {
                 has(id, relation, now: now)
             } else {
@@ -94,14 +96,17 @@ extension BlockClient {
         }
     }
 
-    /// A peer has shown that it has a block of the session.
+    /// A HAVE for what is done comes too late for that block, but its peer is still good for the others of the
+    /// sessions that asked.
+    private mutating func hadIt(_ peer: Int, now: Instant) {
+        for session in peers[peer].probes where sessions[session] != nil { confirm(session, by: peer, now: now) }
+    }
+
+    /// A peer has shown that it has a block of the session; then it probably has the others.
     private mutating func confirm(_ session: Bitswap.SessionID, by peer: Int, now: Instant) {
-        guard sessions[session] != nil else { return }
-        join(session, peer)
-        guard sessions[session]?.isConfirmed == false else { return }
+        guard let wasConfirmed = sessions[session]?.isConfirmed else { return }
         sessions[session]?.isConfirmed = true
-        // Who has one block of a session probably has the others.
-        retryUnfound(session, with: peer, now: now)
+        if join(session, peer) || !wasConfirmed { retryUnfound(session, with: peer, now: now) }
     }
 
     // MARK: Blocks

@@ -6,15 +6,20 @@ import SansIO
 extension BlockClient {
     // MARK: Membership
 
-    /// Makes a connected peer one of the session's; a full session gives up one that is of no use.
-    mutating func join(_ id: Bitswap.SessionID, _ peer: Int) {
-        guard let members = sessions[id]?.peers, !members.contains(peer) else { return }
+    /// Makes a connected peer one of the session's; a full session gives up one that is of no use. Returns
+    /// whether the peer is new there.
+    @discardableResult
+    mutating func join(_ id: Bitswap.SessionID, _ peer: Int) -> Bool {
+        guard let members = sessions[id]?.peers, !members.contains(peer) else { return false }
         if members.count >= configuration.peersPerSession {
-            guard let useless = members.first(where: { peers[$0].isStalled || peers[$0].speed.isBad }) else { return }
+            guard let useless = members.first(where: { peers[$0].isStalled || peers[$0].speed.isBad }) else {
+                return false
+            }
             leave(id, useless)
         }
         sessions[id]?.peers.append(peer)
         peers[peer].sessions.append(id)
+        return true
     }
 
     mutating func leave(_ id: Bitswap.SessionID, _ peer: Int) {
@@ -241,11 +246,12 @@ extension BlockClient {
         }
     }
 
-    /// Blocks that a peer has read and queued for us, as we would have for it; of a very slow peer only those
-    /// that come within a second.
+    /// Blocks that a peer has read and queued for us, as we would have for it: more when it is fast, and of a
+    /// very slow peer only those that come within a second.
     private func committedBlocks(of peer: Int) -> Int {
         let speed = peers[peer].speed
-        let bytes = min(Double(configuration.outstandingBytesPerPeer), speed.rate)
+        let usual = min(Double(configuration.outstandingBytesPerPeer), speed.rate)
+        let bytes = min(Double(configuration.outstandingBytesFastPeer), max(usual, speed.rate / 10))
         return speed.hasDelivered ? Int(bytes / max(speed.blockBytes, 1)) : 0
     }
 
@@ -345,6 +351,9 @@ extension BlockClient {
             wanted.update(id) { $0.broadcastBy = session }
             sessions[session]?.broadcasts += 1
         }
-        for peer in targets { askHave(id, of: peer, now: now) }
+        for peer in targets {
+            askHave(id, of: peer, now: now)
+            for session in want.sessions { peers[peer].noteProbe(session) }
+        }
     }
 }

@@ -47,6 +47,16 @@ struct PeerWants: Sendable {
         self.speed = speed
     }
 
+    /// The sessions on whose account the peer was asked for HAVE lately, newest last.
+    private(set) var probes: [Bitswap.SessionID] = []
+
+    mutating func noteProbe(_ session: Bitswap.SessionID) {
+        if probes.last == session { return }
+        probes.removeAll { $0 == session }
+        if probes.count >= 16 { probes.removeFirst() }
+        probes.append(session)
+    }
+
     var queued: Int { queue.count - queueHead }
     var hasRoom: Bool { inFlight < speed.window && !isResting }
 
