@@ -17,7 +17,9 @@ enum APIFile {
         let url = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard url.hasPrefix("http://") else { return nil }
         let rest = url.dropFirst("http://".count)
-        guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else { return nil }
+        guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else {
+            return nil
+        }
         let host = rest[..<colon]
         return (host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host), Int(port))
     }

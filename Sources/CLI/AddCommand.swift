@@ -75,7 +75,9 @@ struct AddCommand: AsyncParsableCommand {
                 seen[name] = nil
                 let size = event["Size"]?.text.flatMap { Int($0) } ?? 0
                 root = (cid, name, size)
-                if common.json, !quiet { Output.line(["cid": .string(cid), "name": .string(name), "size": .int(size)]) }
+                if common.json, !quiet {
+                    Output.line(["cid": .string(cid), "name": .string(name), "size": .int(size)])
+                }
             }
         }
         guard let root else { throw RPCError(.failure, "nothing was added") }
@@ -99,7 +101,9 @@ enum FileSize {
         guard Messages.isTerminal, path != "-" else { return nil }
         let url = URL(fileURLWithPath: path)
         let keys: Set<URLResourceKey> = [.fileSizeKey, .isRegularFileKey]
-        guard let walk = FileManager.default.enumerator(at: url, includingPropertiesForKeys: Array(keys)) else { return nil }
+        guard let walk = FileManager.default.enumerator(at: url, includingPropertiesForKeys: Array(keys)) else {
+            return nil
+        }
         var total = (try? url.resourceValues(forKeys: keys))?.fileSize ?? 0
         var count = 0
         for case let file as URL in walk {

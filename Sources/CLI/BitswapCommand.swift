@@ -52,7 +52,8 @@ struct StatsCommand: AsyncParsableCommand {
 
     struct Bandwidth: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "bw", abstract: "Say how many bytes went in and out.", discussion: "EXAMPLES\n  peernode stats bw")
+            commandName: "bw", abstract: "Say how many bytes went in and out.",
+            discussion: "EXAMPLES\n  peernode stats bw")
 
         @OptionGroup var common: CommonOptions
 

@@ -17,7 +17,8 @@ struct CommonOptions: ParsableArguments {
         if let repo { return Paths.absolute(repo) }
         if let repo = environment["PEERNODE_REPO"], !repo.isEmpty { return Paths.absolute(repo) }
         if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return data + "/peernode" }
-        return NSHomeDirectory() + "/.local/share/peernode"
+        let home = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? NSHomeDirectory()
+        return home + "/.local/share/peernode"
     }
 
     /// The configuration of the repo, with `overrides` from flags.

@@ -95,7 +95,8 @@ struct DagCommand: AsyncParsableCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "export", abstract: "Write a graph as a CAR file.",
-            discussion: "EXAMPLES\n  peernode dag export bafy... > album.car\n  peernode dag export bafy... -o album.car")
+            discussion:
+                "EXAMPLES\n  peernode dag export bafy... > album.car\n  peernode dag export bafy... -o album.car")
 
         @Argument(help: ArgumentHelp("The root.", valueName: "cid"))
         var cid: String
@@ -149,7 +150,8 @@ struct DagCommand: AsyncParsableCommand {
                         "\(stat["Cid"]?.text ?? "") \(stat["Size"]?.integer ?? 0) bytes, "
                             + "\(stat["NumBlocks"]?.integer ?? 0) blocks")
                 }
-                Output.line("total \(last["TotalSize"]?.integer ?? 0) bytes, \(last["UniqueBlocks"]?.integer ?? 0) blocks")
+                Output.line(
+                    "total \(last["TotalSize"]?.integer ?? 0) bytes, \(last["UniqueBlocks"]?.integer ?? 0) blocks")
             }
         }
     }

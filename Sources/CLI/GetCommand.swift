@@ -16,7 +16,9 @@ struct GetCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("A CID, or a path below one.", valueName: "cid[/path]"))
     var path: String
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write it; the last name of the path otherwise.", valueName: "path"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Where to write it; the last name of the path otherwise.", valueName: "path"))
     var output: String?
 
     @Flag(help: "Replace files that exist.")

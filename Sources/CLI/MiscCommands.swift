@@ -29,7 +29,8 @@ struct IDCommand: AsyncParsableCommand {
 
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "version", abstract: "Say which version this is.", discussion: "EXAMPLES\n  peernode version --json")
+        commandName: "version", abstract: "Say which version this is.",
+        discussion: "EXAMPLES\n  peernode version --json")
 
     @OptionGroup var common: CommonOptions
 
@@ -55,7 +56,9 @@ struct LogCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func validate() throws {
-            guard (1...2).contains(words.count) else { throw ValidationError("name a level, or a subsystem and a level") }
+            guard (1...2).contains(words.count) else {
+                throw ValidationError("name a level, or a subsystem and a level")
+            }
         }
 
         func run() async throws {
@@ -97,7 +100,9 @@ struct CompletionCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard CompletionShell(rawValue: shell) != nil else { throw ValidationError("'\(shell)' is not bash, zsh or fish") }
+        guard CompletionShell(rawValue: shell) != nil else {
+            throw ValidationError("'\(shell)' is not bash, zsh or fish")
+        }
     }
 
     func run() throws {

@@ -24,7 +24,9 @@ final class OutputFile {
     func write(_ bytes: ByteBuffer) throws {
         var rest = bytes.readableBytesView
         while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe Foundation.write(handle.fileDescriptor, $0.baseAddress, $0.count) }
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Foundation.write(handle.fileDescriptor, $0.baseAddress, $0.count)
+            }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
                 throw failure()

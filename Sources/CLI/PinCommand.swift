@@ -116,7 +116,9 @@ struct PinCommand: AsyncParsableCommand {
                     } else if isWhole {
                         Output.line("\(cid) ok")
                     } else {
-                        let nodes = event["BadNodes"]?.elements.map { "\($0["Cid"]?.text ?? ""): \($0["Err"]?.text ?? "")" }
+                        let nodes = event["BadNodes"]?.elements.map {
+                            "\($0["Cid"]?.text ?? ""): \($0["Err"]?.text ?? "")"
+                        }
                         Output.line("\(cid) broken \(nodes?.joined(separator: ", ") ?? event["Err"]?.text ?? "")")
                     }
                 }

@@ -41,11 +41,11 @@ struct RemoteNode: NodeClient {
 
     private func open() async throws -> Connection {
         try await bootstrap.connect(host: host, port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
-                }
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
             }
+        }
     }
 
     func send(_ request: RPCRequest, to sink: ReplySink) async throws {
@@ -95,7 +95,8 @@ struct RemoteNode: NodeClient {
 
     private func head(of request: RPCRequest, boundary: String?) -> HTTPRequestHead {
         var headers: HTTPHeaders = [
-            "Host": "\(host.contains(":") ? "[\(host)]" : host):\(port)", "User-Agent": API.agent, "Connection": "close",
+            "Host": "\(host.contains(":") ? "[\(host)]" : host):\(port)", "User-Agent": API.agent,
+            "Connection": "close",
         ]
         if let token { headers.add(name: "Authorization", value: "Bearer \(token)") }
         if let boundary {
@@ -151,7 +152,9 @@ private struct RemoteAnswer {
             case .error: line.writeImmutableBuffer(bytes)
             case .waiting: break
             }
-            guard line.readableBytes <= Self.maximumLine else { throw RPCError(.failure, "the node's answer is too long") }
+            guard line.readableBytes <= Self.maximumLine else {
+                throw RPCError(.failure, "the node's answer is too long")
+            }
             return false
         case .end(let trailers):
             ended = true

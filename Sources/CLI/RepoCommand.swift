@@ -22,7 +22,9 @@ struct RepoCommand: AsyncParsableCommand {
                     "version": value["Version"] ?? .null,
                 ])
             } else {
-                for member in value.members { Output.line("\(member.name): \(member.value.text ?? member.value.description)") }
+                for member in value.members {
+                    Output.line("\(member.name): \(member.value.text ?? member.value.description)")
+                }
             }
         }
     }
@@ -54,7 +56,9 @@ struct RepoCommand: AsyncParsableCommand {
                 failure = error
             }
             if common.json {
-                Output.line(["clean": .bool(failure == nil), "blocks": .int(count), "message": .string(failure?.message ?? last)])
+                Output.line([
+                    "clean": .bool(failure == nil), "blocks": .int(count), "message": .string(failure?.message ?? last),
+                ])
             } else if let failure {
                 Messages.write(failure.message)
             }

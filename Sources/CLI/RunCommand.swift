@@ -19,7 +19,8 @@ struct RunCommand: AsyncParsableCommand {
               peernode run --listen /ip4/0.0.0.0/tcp/4101 --api 127.0.0.1:0 --json
             """)
 
-    @Option(help: ArgumentHelp("Listen here instead of the configured addresses; may be repeated.", valueName: "multiaddr"))
+    @Option(
+        help: ArgumentHelp("Listen here instead of the configured addresses; may be repeated.", valueName: "multiaddr"))
     var listen: [String] = []
 
     @Option(help: ArgumentHelp("Serve the API here; port 0 takes a free one.", valueName: "host:port"))

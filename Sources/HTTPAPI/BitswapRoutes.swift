@@ -64,7 +64,8 @@ extension API {
             repeat {
                 let total = protocolID.map { host.bandwidth.byProtocol[$0] } ?? host.bandwidth.total
                 try await sink.event([
-                    "TotalIn": .int(Int(clamping: total?.received ?? 0)), "TotalOut": .int(Int(clamping: total?.sent ?? 0)),
+                    "TotalIn": .int(Int(clamping: total?.received ?? 0)),
+                    "TotalOut": .int(Int(clamping: total?.sent ?? 0)),
                     "RateIn": .double(total?.receiveRate ?? 0), "RateOut": .double(total?.sendRate ?? 0),
                 ])
                 if polls { try await Task.sleep(for: interval) }

@@ -44,7 +44,10 @@ extension API {
                 guard let multihash = ContentHash.hash(data, code: hash, length: length) else {
                     throw RPCError.usage("this hash function or length is not offered")
                 }
-                let cid = isV0 ? CID(v0: multihash) ?? CID(codec: codec, multihash: multihash) : CID(codec: codec, multihash: multihash)
+                let cid =
+                    isV0
+                    ? CID(v0: multihash) ?? CID(codec: codec, multihash: multihash)
+                    : CID(codec: codec, multihash: multihash)
                 try await node.store(Block(cid: cid, data: data), pins: pins)
                 try await sink.event(["Key": JSON(cid), "Size": .int(data.readableBytes)])
             }

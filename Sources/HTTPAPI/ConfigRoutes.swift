@@ -29,8 +29,10 @@ extension API {
         if request.parameters.arguments.count > 1 {
             let text = request.parameters.arguments[1]
             do {
-                try configuration.set(setting.key, to: try Self.value(text, isJSON: request.parameters.flag("json")), origin: .flag)
-                try ConfigurationFile.write(setting.key, setting.read(configuration), repository: configuration.repository)
+                try configuration.set(
+                    setting.key, to: try Self.value(text, isJSON: request.parameters.flag("json")), origin: .flag)
+                try ConfigurationFile.write(
+                    setting.key, setting.read(configuration), repository: configuration.repository)
             } catch let error as ConfigurationError {
                 throw RPCError.usage(error.description)
             }
@@ -55,7 +57,9 @@ extension API {
             guard kuboKey == "Addresses.API", let colon = text.lastIndex(of: ":") else { return .string(text) }
             // Kubo writes it as a multiaddr.
             let host = text[..<colon]
-            let name = host.hasPrefix("[") ? "/ip6/\(host.dropFirst().dropLast())" : host == "localhost" ? "/dns/localhost" : "/ip4/\(host)"
+            let name =
+                host.hasPrefix("[")
+                ? "/ip6/\(host.dropFirst().dropLast())" : host == "localhost" ? "/dns/localhost" : "/ip4/\(host)"
             return .string("\(name)/tcp/\(text[text.index(after: colon)...])")
         case .number(let number): return kuboKey == "Datastore.StorageMax" ? .string(String(number)) : .int(number)
         case .flag(let flag): return .bool(flag)
@@ -67,7 +71,8 @@ extension API {
     private var wholeConfiguration: JSON {
         let configuration = node.configuration
         func kubo(_ key: String) -> JSON {
-            Self.kuboNames[key].flatMap { Setting.named($0) }.map { Self.json($0.read(configuration), kuboKey: key) } ?? .null
+            Self.kuboNames[key].flatMap { Setting.named($0) }.map { Self.json($0.read(configuration), kuboKey: key) }
+                ?? .null
         }
         var members: [JSON.Member] = [
             .init(
@@ -77,7 +82,12 @@ extension API {
                     "Gateway": [], "NoAnnounce": [], "Swarm": kubo("Addresses.Swarm"),
                 ]),
             .init("Bootstrap", kubo("Bootstrap")),
-            .init("Datastore", ["StorageMax": kubo("Datastore.StorageMax"), "StorageGCWatermark": .int(configuration.storage.gcWatermark)]),
+            .init(
+                "Datastore",
+                [
+                    "StorageMax": kubo("Datastore.StorageMax"),
+                    "StorageGCWatermark": .int(configuration.storage.gcWatermark),
+                ]),
             .init("Identity", ["PeerID": JSON(node.peerID)]),
         ]
         for section in Setting.sections {
@@ -85,7 +95,10 @@ extension API {
             members.append(
                 .init(
                     section,
-                    .object(settings.map { .init(String($0.key.dropFirst(section.count + 1)), Self.json($0.read(configuration))) })))
+                    .object(
+                        settings.map {
+                            .init(String($0.key.dropFirst(section.count + 1)), Self.json($0.read(configuration)))
+                        })))
         }
         return .object(members)
     }

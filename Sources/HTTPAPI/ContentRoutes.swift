@@ -44,7 +44,9 @@ extension API {
         let root = try await reader.summary(of: try await resolve(path.description, reader))
         let length = root.kind == .file ? root.size : root.cumulativeSize
         return .bytes(type: "application/x-tar", length: Int(clamping: length)) { sink in
-            for try await bytes in TarStream(root.cid, from: reader, rootName: path.lastName) { try await sink.write(bytes) }
+            for try await bytes in TarStream(root.cid, from: reader, rootName: path.lastName) {
+                try await sink.write(bytes)
+            }
         }
     }
 
@@ -57,7 +59,8 @@ extension API {
         _ = try request.parameters.argument(0, "ipfs-path")
         let reader = node.reader(try session(request))
         let isStream = try request.parameters.flag("stream", "s")
-        let looks = try request.parameters.flag("resolve-type", default: true) || request.parameters.flag("size", default: true)
+        let looks =
+            try request.parameters.flag("resolve-type", default: true) || request.parameters.flag("size", default: true)
         var folders: [(String, CID)] = []
         for path in request.parameters.arguments { folders.append((path, try await resolve(path, reader))) }
         let all = folders

@@ -78,7 +78,8 @@ extension API {
             let (events, continuation) = AsyncStream.makeStream(of: DagStat.self, bufferingPolicy: .bufferingNewest(1))
             async let counting: DagStat = {
                 defer { continuation.finish() }
-                return try await DagStat(of: all, get: { try await session.get($0) }, progress: { continuation.yield($0) })
+                return try await DagStat(
+                    of: all, get: { try await session.get($0) }, progress: { continuation.yield($0) })
             }()
             var shown = ContinuousClock.now
             for await stat in events where progress && ContinuousClock.now - shown > .milliseconds(200) {
@@ -92,7 +93,8 @@ extension API {
     private static func json(_ stat: DagStat) -> JSON {
         let roots = stat.roots.map {
             JSON.object([
-                .init("Cid", JSON($0.cid)), .init("Size", .int(Int(clamping: $0.size))), .init("NumBlocks", .int($0.blocks)),
+                .init("Cid", JSON($0.cid)), .init("Size", .int(Int(clamping: $0.size))),
+                .init("NumBlocks", .int($0.blocks)),
             ])
         }
         var members: [JSON.Member] = [

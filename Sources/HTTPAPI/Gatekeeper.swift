@@ -100,7 +100,8 @@ package final class Gatekeeper: Sendable {
         tries.withLock { tries in
             if tries.count >= Self.maximumAddresses, tries[address] == nil {
                 tries = tries.filter { now - $0.value.since < .minutes(1) }
-                if tries.count >= Self.maximumAddresses, let oldest = tries.min(by: { $0.value.since < $1.value.since }) {
+                if tries.count >= Self.maximumAddresses, let oldest = tries.min(by: { $0.value.since < $1.value.since })
+                {
                     tries[oldest.key] = nil
                 }
             }

@@ -49,7 +49,8 @@ final class HTTPAnswer: RPCSink {
         set("Content-Type", type)
         set("Content-Length", String(body.readableBytes))
         let head = head(HTTPResponseStatus(statusCode: status))
-        try await outbound.write(contentsOf: isHead ? [.head(head), .end(nil)] : [.head(head), .body(.byteBuffer(body)), .end(nil)])
+        try await outbound.write(
+            contentsOf: isHead ? [.head(head), .end(nil)] : [.head(head), .body(.byteBuffer(body)), .end(nil)])
     }
 
     /// Tells an error: as the answer, or in the trailer of the stream that it ends.

@@ -44,7 +44,9 @@ struct HTTPConnection: ServerChildChannel {
                 let reader = RequestReader(inbound.makeAsyncIterator())
                 while let head = try await reader.nextHead() {
                     try await responder.respond(to: head, body: reader, outbound: outbound, from: address)
-                    guard head.isKeepAlive, try await reader.skipBody(limit: RequestReader.maximumSkipped) else { return }
+                    guard head.isKeepAlive, try await reader.skipBody(limit: RequestReader.maximumSkipped) else {
+                        return
+                    }
                 }
             }
         } catch {

@@ -105,25 +105,35 @@ private struct JSONParser {
         }
     }
 
+    /// `-`? digits without a leading zero, then a fraction and an exponent, if any.
     mutating func number() throws(JSONError) -> JSON {
         let start = index
-        var whole = true
-        while let byte = peek {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): break
-            case UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"): whole = false
-            default: return try finish(start, whole)
-            }
-            index += 1
+        _ = take(UInt8(ascii: "-"))
+        let isZero = peek == UInt8(ascii: "0")
+        let digits = try digits()
+        guard !isZero || digits == 1 else { throw failure }
+        var isWhole = true
+        if take(UInt8(ascii: ".")) {
+            isWhole = false
+            _ = try self.digits()
         }
-        return try finish(start, whole)
+        if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
+            isWhole = false
+            if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
+            _ = try self.digits()
+        }
+        let text = String(decoding: bytes[start..<index], as: UTF8.self)
+        if isWhole, let value = Int(text) { return .int(value) }
+        guard let value = Double(text), value.isFinite else { throw JSONError(offset: start) }
+        return .double(value)
     }
 
-    private func finish(_ start: Int, _ whole: Bool) throws(JSONError) -> JSON {
-        let text = String(decoding: bytes[start..<index], as: UTF8.self)
-        if whole, let value = Int(text) { return .int(value) }
-        guard let value = Double(text) else { throw JSONError(offset: start) }
-        return .double(value)
+    /// Skips digits, of which there must be one; gives how many.
+    private mutating func digits() throws(JSONError) -> Int {
+        let start = index
+        while let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { index += 1 }
+        guard index > start else { throw failure }
+        return index - start
     }
 
     mutating func string() throws(JSONError) -> String {

@@ -74,14 +74,19 @@ package struct LogOutput: LogHandler {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         let line: String
         if isJSON {
-            line = JSON.object(
-                [
-                    .init("ts", .string(stamp)), .init("level", .string(event.level.rawValue)),
-                    .init("subsystem", .string(label)), .init("msg", .string("\(event.message)")),
-                ] + fields.map { .init($0.key, .string("\($0.value)")) }
-            ).description
+            line =
+                JSON.object(
+                    [
+                        .init("ts", .string(stamp)), .init("level", .string(event.level.rawValue)),
+                        .init("subsystem", .string(label)), .init("msg", .string("\(event.message)")),
+                    ] + fields.map { .init($0.key, .string("\($0.value)")) }
+                ).description
         } else {
-            line = (["ts=\(stamp)", "level=\(event.level)", "subsystem=\(label)", "msg=\(Self.quoted("\(event.message)"))"]
+            line =
+                ([
+                    "ts=\(stamp)", "level=\(event.level)", "subsystem=\(label)",
+                    "msg=\(Self.quoted("\(event.message)"))",
+                ]
                 + fields.map { "\($0.key)=\(Self.quoted("\($0.value)"))" }).joined(separator: " ")
         }
         FileHandle.standardError.write(Data((line + "\n").utf8))
@@ -89,7 +94,8 @@ package struct LogOutput: LogHandler {
 
     /// logfmt's form of a value: quoted, as JSON quotes, when it has to be.
     private static func quoted(_ text: String) -> String {
-        let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x3d && $0 != 0x5c && $0 != 0x7f }
+        let isPlain =
+            !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x3d && $0 != 0x5c && $0 != 0x7f }
         return isPlain ? text : JSON.string(text).description
     }
 }

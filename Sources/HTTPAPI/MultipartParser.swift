@@ -1,5 +1,5 @@
-package import NIOCore
 import Foundation
+package import NIOCore
 
 /// Cuts `multipart/form-data` into parts as the bytes arrive, whatever their pieces.
 ///

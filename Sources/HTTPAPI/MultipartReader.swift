@@ -117,7 +117,11 @@ struct HeaderValue: Equatable {
         rest = rest.dropFirst()
         var result = ""
         while let character = rest.popFirst(), character != "\"" {
-            if character == "\\", let escaped = rest.popFirst() { result.append(escaped) } else { result.append(character) }
+            if character == "\\", let escaped = rest.popFirst() {
+                result.append(escaped)
+            } else {
+                result.append(character)
+            }
         }
         return result
     }

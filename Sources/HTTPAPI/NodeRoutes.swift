@@ -20,7 +20,8 @@ extension API {
             let level = try request.parameters.argument(1, "level")
             let all = subsystem == "all" || subsystem == "*"
             guard LogLevels.set(level, for: all ? nil : subsystem) else {
-                throw RPCError.usage("unknown log level '\(level)': it is one of \(LogLevels.names.joined(separator: ", "))")
+                throw RPCError.usage(
+                    "unknown log level '\(level)': it is one of \(LogLevels.names.joined(separator: ", "))")
             }
             let shown = all ? "*" : subsystem
             return .value(["Message": .string("Changed log level of '\(shown)' to '\(level)'\n")])
@@ -65,16 +66,16 @@ extension API {
 enum Platform {
     static var name: String {
         #if arch(x86_64)
-            let processor = "amd64"
+        let processor = "amd64"
         #elseif arch(arm64)
-            let processor = "arm64"
+        let processor = "arm64"
         #else
-            let processor = "unknown"
+        let processor = "unknown"
         #endif
         #if os(Linux)
-            return processor + "/linux"
+        return processor + "/linux"
         #else
-            return processor + "/darwin"
+        return processor + "/darwin"
         #endif
     }
 }

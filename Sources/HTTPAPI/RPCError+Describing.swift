@@ -1,3 +1,4 @@
+import Foundation
 import MerkleDAG
 import NIOCore
 import PeerNode
@@ -13,6 +14,8 @@ extension RPCError {
             case let error as NodeError: RPCError(Self.kind(of: error), error.description)
             case let error as RepositoryError: RPCError(Self.kind(of: error), error.description)
             case let error as DAGReadError: RPCError(Self.kind(of: error), error.description)
+            case let error as FileSystemError:
+                RPCError(error.code == ENOENT || error.code == ENOTDIR ? .notFound : .failure, error.description)
             case let error as ConfigurationError: RPCError(.failure, error.description)
             case is CancellationError: RPCError(.timeout, "the request was cancelled")
             default: RPCError(.failure, "\(error)")

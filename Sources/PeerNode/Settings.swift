@@ -125,7 +125,8 @@ private enum Check {
         let allowed = inner.utf8.allSatisfy {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
                 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") || ($0 == UInt8(ascii: ":") && text.hasPrefix("["))
+                || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
+                || ($0 == UInt8(ascii: ":") && text.hasPrefix("["))
         }
         return allowed && (1...253).contains(inner.utf8.count) ? nil : "a host name without port"
     }

@@ -12,11 +12,7 @@ struct ContentTests {
         for name in ["", "sub/deep", "empty"] {
             try manager.createDirectory(at: root.appendingPathComponent(name), withIntermediateDirectories: true)
         }
-        var large = Data()
-        for index in UInt64(0)..<300_000 {
-            withUnsafeBytes(of: index &* 0x9E37_79B9_7F4A_7C15) { large.append(contentsOf: $0) }
-        }
-        try large.write(to: root.appendingPathComponent("large.bin"))
+        try noise(2_400_000).write(to: root.appendingPathComponent("large.bin"))
         try Data().write(to: root.appendingPathComponent("nothing"))
         for (index, name) in ["ascii.txt", "ümlaut.txt", "日本語.txt", "с пробелом", "sub/deep/😀"].enumerated() {
             try Data("content \(index)".utf8).write(to: root.appendingPathComponent(name))
@@ -66,7 +62,10 @@ struct ContentTests {
         #expect(try program.run("cat", "/ipfs/\(root)/nothing").output.isEmpty)
 
         let list = try program.run("ls", root, "--json").json
-        #expect(list.compactMap { $0["name"] as? String }.sorted() == ["ascii.txt", "empty", "large.bin", "link", "nothing", "sub", "ümlaut.txt", "日本語.txt", "с пробелом"].sorted())
+        #expect(
+            list.compactMap { $0["name"] as? String }.sorted()
+                == ["ascii.txt", "empty", "large.bin", "link", "nothing", "sub", "ümlaut.txt", "日本語.txt", "с пробелом"]
+                .sorted())
         #expect(list.first { $0["name"] as? String == "large.bin" }?["size"] as? Int == 2_400_000)
         #expect(list.first { $0["name"] as? String == "sub" }?["type"] as? String == "folder")
         #expect(list.first { $0["name"] as? String == "link" }?["type"] as? String == "symlink")

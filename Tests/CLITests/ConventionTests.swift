@@ -6,13 +6,17 @@ import Testing
 struct ConventionTests {
     private static let missing = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
 
-    @Test("Exit codes say what went wrong, standard output stays empty, and words go to standard error", arguments: [
-        (["bogus"], 2), (["add"], 2), (["cat", "x", "--offset", "-1"], 2), (["cat", "notacid"], 2),
-        (["add", "/nowhere/at/all"], 3), (["pin", "rm", missing], 3), (["cat", missing], 69), (["swarm", "peers"], 69),
-        (["shutdown"], 69), (["ping", "12D3KooWRNciW9maTQuZNCwEePPWRgP2bKvY2P7hpgDQZFDtJvjU"], 69), (["init"], 6),
-        (["config", "get", "api.listn"], 78), (["config", "set", "api.listen", "nowhere"], 78),
-        (["run", "--listen", "/ip4/nonsense"], 78), (["add", "--profile", "nope", "/etc/hostname"], 2), (["completion", "tcsh"], 2),
-    ] as [([String], Int32)])
+    @Test(
+        "Exit codes say what went wrong, standard output stays empty, and words go to standard error",
+        arguments: [
+            (["bogus"], 2), (["add"], 2), (["cat", "x", "--offset", "-1"], 2), (["cat", "notacid"], 2),
+            (["add", "/nowhere/at/all"], 3), (["pin", "rm", missing], 3), (["cat", missing], 69),
+            (["swarm", "peers"], 69),
+            (["shutdown"], 69), (["ping", "12D3KooWRNciW9maTQuZNCwEePPWRgP2bKvY2P7hpgDQZFDtJvjU"], 69), (["init"], 6),
+            (["config", "get", "api.listn"], 78), (["config", "set", "api.listen", "nowhere"], 78),
+            (["run", "--listen", "/ip4/nonsense"], 78), (["add", "--profile", "nope", "/etc/hostname"], 2),
+            (["completion", "tcsh"], 2),
+        ] as [([String], Int32)])
     func exitCodes(arguments: [String], status: Int32) async throws {
         try await withProgram { program, _ in
             let outcome = try program.run(arguments)
@@ -98,7 +102,8 @@ struct ConventionTests {
             #expect(wrong.status == 78)
             #expect(wrong.messages.contains("did you mean 'storage.quota'?"))
             #expect(try program.run("add", "-q", "/etc/hostname").status == 78)
-            try Data("[api]\nlisten = \"0.0.0.0:0\"\nrequire_token = false\n".utf8).write(to: URL(fileURLWithPath: file))
+            try Data("[api]\nlisten = \"0.0.0.0:0\"\nrequire_token = false\n".utf8).write(
+                to: URL(fileURLWithPath: file))
             let open = try program.run("run", "--listen", "/ip4/127.0.0.1/tcp/0")
             #expect(open.status == 78)
             #expect(open.messages.contains("require_token"))
@@ -121,7 +126,8 @@ struct ConventionTests {
                 #expect(outcome.output.contains("--json"), "\(path)")
                 continue
             }
-            for line in lines[(start + 1)...].prefix(while: { !$0.isEmpty }) where line.hasPrefix("  ") && line.dropFirst(2).first?.isLetter == true {
+            for line in lines[(start + 1)...].prefix(while: { !$0.isEmpty })
+            where line.hasPrefix("  ") && line.dropFirst(2).first?.isLetter == true {
                 if let name = line.split(separator: " ").first { pending.append(path + [String(name)]) }
             }
         }

@@ -102,7 +102,8 @@ final class RunningNode {
         self.stdout = stdout.fileHandleForReading
         guard let line = Self.line(from: self.stdout),
             let event = (try? JSONSerialization.jsonObject(with: line)) as? [String: Any],
-            event["event"] as? String == "ready", let url = event["api"] as? String, let peer = event["peer_id"] as? String
+            event["event"] as? String == "ready", let url = event["api"] as? String,
+            let peer = event["peer_id"] as? String
         else {
             process.terminate()
             throw NotReady(messages: messages.text)
@@ -135,4 +136,13 @@ final class RunningNode {
         }
         return nil
     }
+}
+
+/// `count` bytes that do not repeat (a multiple of 8).
+func noise(_ count: Int) -> Data {
+    var data = Data(capacity: count)
+    for index in UInt64(0)..<UInt64(count / 8) {
+        withUnsafeBytes(of: index &* 0x9E37_79B9_7F4A_7C15) { data.append(contentsOf: $0) }
+    }
+    return data
 }

@@ -74,7 +74,7 @@ struct RunTests {
             _ = try other.run("init", "--network", "test")
             let first = try RunningNode(one)
             let second = try RunningNode(other)
-            let data = Data((0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) })
+            let data = noise(3_000_000)
             let cid = try one.run("add", "-q", "-", input: data).lastWord
             let absent = try other.run("cat", cid, "--timeout", "100ms")
             #expect(absent.status == 3, "\(absent.messages)")

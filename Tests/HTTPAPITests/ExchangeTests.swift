@@ -109,7 +109,8 @@ struct ExchangeTests {
 
     /// Commands whose answer follows from the content alone.
     private static func isContent(_ command: String) -> Bool {
-        ["add", "ls", "block/stat", "block/put", "block/rm", "dag/stat", "dag/put", "pin/add", "pin/rm"].contains(command)
+        ["add", "ls", "block/stat", "block/put", "block/rm", "dag/stat", "dag/put", "pin/add", "pin/rm"].contains(
+            command)
     }
 
     /// Compares all values but permissions: Kubo tells a file the mode of its folder.
@@ -197,13 +198,19 @@ private struct WireRequest {
             while true {
                 guard let end = rest.firstIndex(of: "\n") else { break }
                 let next = rest[..<end]
-                if !content.isEmpty, let size = Int(next, radix: 16), isSize(size, next, in: rest[rest.index(after: end)...]) { break }
+                if !content.isEmpty, let size = Int(next, radix: 16),
+                    isSize(size, next, in: rest[rest.index(after: end)...])
+                {
+                    break
+                }
                 content += next + "\n"
                 rest = rest[rest.index(after: end)...]
             }
             // The line feed that ends the chunk is not content.
             content.removeLast()
-            result += content.contains("Content-Disposition") || content.contains("--B--") ? content.replacing("\n", with: "\r\n") : content
+            result +=
+                content.contains("Content-Disposition") || content.contains("--B--")
+                ? content.replacing("\n", with: "\r\n") : content
         }
         return result
     }
@@ -218,10 +225,8 @@ private struct KuboAnswer {
     let status: Int
     let headers: [String: String]
     let body: [UInt8]
-
-    var lines: [JSON] {
-        String(decoding: body, as: UTF8.self).split(separator: "\n").compactMap { try? JSON(parsing: String($0)) }
-    }
+    /// The values of a JSON answer. Taken from the printed text, in which paths were shortened and chunk sizes not.
+    let lines: [JSON]
 
     init?(_ text: String) {
         guard let end = text.range(of: "\n\n") else { return nil }
@@ -232,6 +237,8 @@ private struct KuboAnswer {
             let parts = line.split(separator: ":", maxSplits: 1)
             fields[parts[0].lowercased()] = parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : ""
         }
+        self.lines = text[end.upperBound...].split(separator: "\n").filter { $0.hasPrefix("{") }
+            .compactMap { try? JSON(parsing: String($0)) }
         // Chunks: a size in hex, content of that many bytes (printed ones are `\xNN`), a line feed.
         let bytes = Self.unescape(text[end.upperBound...])
         var rest = bytes[...]

@@ -18,23 +18,31 @@ struct GatekeeperTests {
         Gatekeeper.Credentials(host: host, origin: origin, authorization: authorization, query: query)
     }
 
-    @Test("Our own names are allowed", arguments: [
-        "localhost", "localhost:5101", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:65535", "LOCALHOST:80", "node.example",
-        "Node.Example:443",
-    ])
+    @Test(
+        "Our own names are allowed",
+        arguments: [
+            "localhost", "localhost:5101", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:65535", "LOCALHOST:80",
+            "node.example",
+            "Node.Example:443",
+        ])
     func ownHosts(host: String) {
         #expect(Self.gatekeeper().isAllowed(host: host))
     }
 
-    @Test("Names that only look like ours are refused", arguments: [
-        "", " ", "evil.com", "localhost.evil.com", "evil.com:localhost", "127.0.0.1.nip.io", "LOCALHOST.", "localhost.",
-        "127.0.0.1.", "127.1", "0x7f000001", "2130706433", "0.0.0.0", "127.0.0.2", "127.0.0.1:", "127.0.0.1:x",
-        "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:+1", "127.0.0.1:80:80", "user@localhost", "localhost@evil.com",
-        "localhost/evil.com", "localhost#evil", "localhost?evil", "http://localhost", "localhost evil.com",
-        "localhost,evil.com", "localhost\t", "[::1", "::1", "[::1]evil.com", "[::1]:", "[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]",
-        "[::]", "xn--lcalhost-3ya", "lоcalhost", "localhost\0", "node.example.evil.com", "xnode.example",
-        "127.0.0.1:００８０",
-    ])
+    @Test(
+        "Names that only look like ours are refused",
+        arguments: [
+            "", " ", "evil.com", "localhost.evil.com", "evil.com:localhost", "127.0.0.1.nip.io", "LOCALHOST.",
+            "localhost.",
+            "127.0.0.1.", "127.1", "0x7f000001", "2130706433", "0.0.0.0", "127.0.0.2", "127.0.0.1:", "127.0.0.1:x",
+            "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:+1", "127.0.0.1:80:80", "user@localhost",
+            "localhost@evil.com",
+            "localhost/evil.com", "localhost#evil", "localhost?evil", "http://localhost", "localhost evil.com",
+            "localhost,evil.com", "localhost\t", "[::1", "::1", "[::1]evil.com", "[::1]:", "[::ffff:127.0.0.1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::]", "xn--lcalhost-3ya", "lоcalhost", "localhost\0", "node.example.evil.com", "xnode.example",
+            "127.0.0.1:００８０",
+        ])
     func hostileHosts(host: String) {
         #expect(!Self.gatekeeper().isAllowed(host: host))
         #expect(throws: RPCError.self) { try Self.gatekeeper().checkHostAndOrigin(Self.credentials(host: host)) }
@@ -50,12 +58,17 @@ struct GatekeeperTests {
         try Self.gatekeeper().checkHostAndOrigin(Self.credentials(origin: origin))
     }
 
-    @Test("Other origins are refused, however near", arguments: [
-        "null", "", "*", "https://evil.com", "http://panel.example", "https://panel.example:8443", "https://panel.example/",
-        "https://panel.example.evil.com", "https://evilpanel.example", "HTTPS://PANEL.EXAMPLE", "https://panel.example, https://evil.com",
-        "http://localhost", "http://localhost:80800", "http://127.0.0.1:5101", "http://localhost:5101", "https://localhost:8080",
-        "file://", "chrome-extension://abc", "https://user@panel.example", "https://panel.example\0",
-    ])
+    @Test(
+        "Other origins are refused, however near",
+        arguments: [
+            "null", "", "*", "https://evil.com", "http://panel.example", "https://panel.example:8443",
+            "https://panel.example/",
+            "https://panel.example.evil.com", "https://evilpanel.example", "HTTPS://PANEL.EXAMPLE",
+            "https://panel.example, https://evil.com",
+            "http://localhost", "http://localhost:80800", "http://127.0.0.1:5101", "http://localhost:5101",
+            "https://localhost:8080",
+            "file://", "chrome-extension://abc", "https://user@panel.example", "https://panel.example\0",
+        ])
     func hostileOrigins(origin: String) {
         #expect(throws: RPCError.self) { try Self.gatekeeper().checkHostAndOrigin(Self.credentials(origin: origin)) }
     }
@@ -69,10 +82,13 @@ struct GatekeeperTests {
         try gatekeeper.checkToken(Self.credentials(query: "bearer:\(Self.token.text)"), from: "a", now: now)
     }
 
-    @Test("Anything else does not", arguments: [
-        "", "Bearer", "Bearer ", "Basic \(token.text)", token.text, "Bearer \(token.text)x", "Bearer \(token.text.dropLast())",
-        "Bearer \(token.text.uppercased())x", "Bearer  \(token.text)",
-    ])
+    @Test(
+        "Anything else does not",
+        arguments: [
+            "", "Bearer", "Bearer ", "Basic \(token.text)", token.text, "Bearer \(token.text)x",
+            "Bearer \(token.text.dropLast())",
+            "Bearer \(token.text.uppercased())x", "Bearer  \(token.text)",
+        ])
     func wrongToken(authorization: String) {
         #expect(throws: RPCError.self) {
             try Self.gatekeeper().checkToken(Self.credentials(authorization: authorization), from: "a", now: .now())
@@ -83,7 +99,8 @@ struct GatekeeperTests {
     func headerCounts() {
         #expect(throws: RPCError.self) {
             try Self.gatekeeper().checkToken(
-                Self.credentials(authorization: "Bearer no", query: "bearer:\(Self.token.text)"), from: "a", now: .now())
+                Self.credentials(authorization: "Bearer no", query: "bearer:\(Self.token.text)"), from: "a", now: .now()
+            )
         }
     }
 
@@ -140,7 +157,9 @@ struct APITokenTests {
         }
     }
 
-    @Test("A file that holds no secret is replaced", arguments: ["", "short", "has spaces in it, and is long enough for a token"])
+    @Test(
+        "A file that holds no secret is replaced",
+        arguments: ["", "short", "has spaces in it, and is long enough for a token"])
     func replaced(content: String) async throws {
         try await withTemporaryFolder { folder in
             try Data(content.utf8).write(to: folder.appendingPathComponent("api-token"))

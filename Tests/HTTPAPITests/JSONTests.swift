@@ -3,9 +3,11 @@ import Testing
 
 @Suite("JSON")
 struct JSONTests {
-    @Test("What is written is read back", arguments: [
-        #"{"a":1,"b":[true,false,null],"c":{"d":"e"}}"#, #"[]"#, #"{}"#, #""""#, "-12", "1.5", #""\"\\\n\u0001é𝄞""#,
-    ])
+    @Test(
+        "What is written is read back",
+        arguments: [
+            #"{"a":1,"b":[true,false,null],"c":{"d":"e"}}"#, #"[]"#, #"{}"#, #""""#, "-12", "1.5", #""\"\\\n\u0001é𝄞""#,
+        ])
     func roundTrip(text: String) throws {
         let value = try JSON(parsing: text)
         #expect(try JSON(parsing: value.description) == value)
@@ -22,11 +24,14 @@ struct JSONTests {
         #expect(try JSON(parsing: #""𝄞""#).text == "𝄞")
     }
 
-    @Test("What is not JSON is refused", arguments: [
-        "", "{", "[1,]", "{\"a\":}", "tru", "nul", "'a'", "\"a", "\"\u{1}\"", "{\"a\":1,}", "1 2", "[1 2]", "-", "+1",
-        #""\x""#, #""\u12""#, #""\ud834""#, #""\ud834A""#, #""\udd1e""#, "{1:2}", "\u{feff}1",
-        String(repeating: "[", count: 100_000),
-    ])
+    @Test(
+        "What is not JSON is refused",
+        arguments: [
+            "", "{", "[1,]", "{\"a\":}", "tru", "nul", "'a'", "\"a", "\"\u{1}\"", "{\"a\":1,}", "1 2", "[1 2]", "-",
+            "+1", "01", "1.", ".5", "1e", "1e999", "0x1", "--1", "1-1", "Infinity",
+            #""\x""#, #""\u12""#, #""\ud834""#, #""\ud834A""#, #""\udd1e""#, "{1:2}", "\u{feff}1",
+            String(repeating: "[", count: 100_000),
+        ])
     func refused(text: String) {
         #expect(throws: JSONError.self) { try JSON(parsing: text) }
     }

@@ -8,7 +8,8 @@ struct MultipartTests {
         "preamble\r\n--B\r\nContent-Disposition: form-data; name=\"file?mode=0755&mtime=5&mtime-nsecs=7\"; filename=\"a%20b%2Fc\"",
         "\r\nContent-Type: application/x-directory\r\n\r\n\r\n--B\r\n",
         "content-disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n",
-        "line\r\n--not the boundary\r\n-\r\r\n--\r\n--Bé\r", "\n--B  \r\nContent-Disposition: form-data; filename=\"l\"\r\n",
+        "line\r\n--not the boundary\r\n-\r\r\n--\r\n--Bé\r",
+        "\n--B  \r\nContent-Disposition: form-data; filename=\"l\"\r\n",
         "Content-Type: application/symlink\r\n\r\ntarget\r\n--B--\r\nepilogue --B",
     ].joined()
 
@@ -19,7 +20,9 @@ struct MultipartTests {
 
     private static func read(_ pieces: [ByteBuffer], boundary: String = "B") async throws -> [Read] {
         var rest = pieces[...]
-        let reader = try MultipartReader(contentType: "multipart/form-data; boundary=\"\(boundary)\"") { rest.popFirst() }
+        let reader = try MultipartReader(contentType: "multipart/form-data; boundary=\"\(boundary)\"") {
+            rest.popFirst()
+        }
         var result: [Read] = []
         while let part = try await reader.nextPart() {
             result.append(Read(part: part, content: String(buffer: try await reader.collect(limit: 1 << 20))))
@@ -66,30 +69,38 @@ struct MultipartTests {
         #expect(try await Self.read([ByteBuffer(bytes: bytes)]).count == 1)
     }
 
-    @Test("Hostile bodies are refused", arguments: [
-        "no boundary at all", String(repeating: "x", count: 1 << 20), "--B\r\nNoColon\r\n\r\nx\r\n--B--\r\n",
-        "--B\nContent-Type: text/plain\n\nx\n--B--\n", "--B\r\n: x\r\n\r\n\r\n--B--\r\n",
-        "--B\r\n folded: x\r\n\r\n\r\n--B--\r\n", "--B\r\nA: " + String(repeating: "x", count: 1 << 20),
-        "--B\r\n" + String(repeating: "A: b\r\n", count: 10_000) + "\r\n\r\n--B--\r\n",
-        "--B\r\nContent-Disposition: form-data; filename=\"%zz\"\r\n\r\n\r\n--B--\r\n",
-        "--B\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n\r\n--B--\r\n", "--Bx\r\n\r\n\r\n--B--\r\n",
-    ])
+    @Test(
+        "Hostile bodies are refused",
+        arguments: [
+            "no boundary at all", String(repeating: "x", count: 1 << 20), "--B\r\nNoColon\r\n\r\nx\r\n--B--\r\n",
+            "--B\nContent-Type: text/plain\n\nx\n--B--\n", "--B\r\n: x\r\n\r\n\r\n--B--\r\n",
+            "--B\r\n folded: x\r\n\r\n\r\n--B--\r\n", "--B\r\nA: " + String(repeating: "x", count: 1 << 20),
+            "--B\r\n" + String(repeating: "A: b\r\n", count: 10_000) + "\r\n\r\n--B--\r\n",
+            "--B\r\nContent-Disposition: form-data; filename=\"%zz\"\r\n\r\n\r\n--B--\r\n",
+            "--B\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n\r\n--B--\r\n", "--Bx\r\n\r\n\r\n--B--\r\n",
+        ])
     func hostile(body: String) async {
         await #expect(throws: RPCError.self) { try await Self.read([ByteBuffer(string: body)]) }
     }
 
-    @Test("Hostile boundaries are refused", arguments: [
-        "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\"",
-        "multipart/mixed; boundary=B", "text/plain", "", "multipart/form-data; boundary=" + String(repeating: "x", count: 71),
-        "multipart/form-data; boundary=\"a\u{1}b\"", "multipart/form-data; boundary=\"é\"", "multipart/form-data; boundary=\"x \"",
-    ])
+    @Test(
+        "Hostile boundaries are refused",
+        arguments: [
+            "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\"",
+            "multipart/mixed; boundary=B", "text/plain", "",
+            "multipart/form-data; boundary=" + String(repeating: "x", count: 71),
+            "multipart/form-data; boundary=\"a\u{1}b\"", "multipart/form-data; boundary=\"é\"",
+            "multipart/form-data; boundary=\"x \"",
+        ])
     func boundaries(contentType: String) {
         #expect(throws: RPCError.self) { try MultipartReader(contentType: contentType) { nil } }
     }
 
     @Test("Content that is longer than allowed is refused")
     func limit() async throws {
-        let body = "--B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n" + String(repeating: "x", count: 100) + "\r\n--B--\r\n"
+        let body =
+            "--B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n" + String(repeating: "x", count: 100)
+            + "\r\n--B--\r\n"
         var rest = [ByteBuffer(string: body)][...]
         let reader = try MultipartReader(contentType: "multipart/form-data; boundary=B") { rest.popFirst() }
         _ = try await reader.nextPart()
@@ -98,7 +109,8 @@ struct MultipartTests {
 
     @Test("A part that nobody read is skipped")
     func skipping() async throws {
-        let body = "--B\r\nContent-Disposition: form-data; filename=\"a\"\r\n\r\nunread\r\n--B\r\nContent-Disposition: form-data; filename=\"b\"\r\n\r\nread\r\n--B--\r\n"
+        let body =
+            "--B\r\nContent-Disposition: form-data; filename=\"a\"\r\n\r\nunread\r\n--B\r\nContent-Disposition: form-data; filename=\"b\"\r\n\r\nread\r\n--B--\r\n"
         var rest = [ByteBuffer(string: body)][...]
         let reader = try MultipartReader(contentType: "multipart/form-data; boundary=B") { rest.popFirst() }
         #expect(try await reader.nextPart()?.path == "a")

@@ -31,8 +31,11 @@ struct RawAnswer {
         if headers["transfer-encoding"] == "chunked" {
             var body: [UInt8] = []
             while let line = rest.firstIndex(of: 0x0a) {
-                let size = String(decoding: rest[rest.startIndex..<line], as: UTF8.self).trimmingCharacters(in: .whitespaces)
-                guard let count = Int(size.filter { $0 != "\r" && $0 != "\r\n" }, radix: 16), rest.endIndex - line - 1 >= count else { return nil }
+                let size = String(decoding: rest[rest.startIndex..<line], as: UTF8.self).trimmingCharacters(
+                    in: .whitespaces)
+                guard let count = Int(size.filter { $0 != "\r" && $0 != "\r\n" }, radix: 16),
+                    rest.endIndex - line - 1 >= count
+                else { return nil }
                 rest = rest[(line + 1)...]
                 if count == 0 { break }
                 body += rest.prefix(count)
@@ -49,7 +52,9 @@ struct RawAnswer {
     private static func end(of bytes: ArraySlice<UInt8>) -> Int? {
         var index = bytes.startIndex
         while index + 3 < bytes.endIndex {
-            if bytes[index] == 13, bytes[index + 1] == 10, bytes[index + 2] == 13, bytes[index + 3] == 10 { return index }
+            if bytes[index] == 13, bytes[index + 1] == 10, bytes[index + 2] == 13, bytes[index + 3] == 10 {
+                return index
+            }
             index += 1
         }
         return nil
@@ -106,7 +111,9 @@ struct TestServer {
     }
 
     /// POSTs to the API with the token.
-    func post(_ path: String, host: String = "127.0.0.1", headers: String = "", body: String = "") async throws -> RawAnswer {
+    func post(_ path: String, host: String = "127.0.0.1", headers: String = "", body: String = "") async throws
+        -> RawAnswer
+    {
         let bytes =
             "POST /api/v0/\(path) HTTP/1.1\r\nHost: \(host)\r\nAuthorization: Bearer \(token.text)\r\nConnection: close\r\n"
             + headers + "Content-Length: \(body.utf8.count)\r\n\r\n" + body

@@ -3,7 +3,6 @@ import HTTPAPI
 import Logging
 import Multiformats
 import NIOCore
-import PeerNode
 import PeerCrypto
 import PeerNode
 import TestSupport
@@ -23,7 +22,9 @@ struct ServerTests {
             }
             for path in ["/", "/api/v0/id", "/api/v0/pin/add?arg=x", "/webui", "/ipfs/x", "/healthz/../api/v0/id"] {
                 for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE"] {
-                    let answer = try await server.send("\(method) \(path) HTTP/1.1\nHost: localhost\nAuthorization: Bearer \(server.token.text)\nConnection: close\n\n")
+                    let answer = try await server.send(
+                        "\(method) \(path) HTTP/1.1\nHost: localhost\nAuthorization: Bearer \(server.token.text)\nConnection: close\n\n"
+                    )
                     #expect(answer.status == 405, "\(method) \(path)")
                 }
             }
@@ -64,14 +65,18 @@ struct ServerTests {
         try await withServer { server in
             func status(_ token: String?) async throws -> Int {
                 let header = token.map { "Authorization: Bearer \($0)\n" } ?? ""
-                return try await server.send("POST /api/v0/version HTTP/1.1\nHost: localhost\n\(header)Connection: close\nContent-Length: 0\n\n").status
+                return try await server.send(
+                    "POST /api/v0/version HTTP/1.1\nHost: localhost\n\(header)Connection: close\nContent-Length: 0\n\n"
+                ).status
             }
             #expect(try await status(nil) == 401)
             for _ in 0..<5 { #expect(try await status("wrong") == 401) }
             #expect(try await status("wrong") == 429)
             #expect(try await status(server.token.text) == 200)
             #expect(try await status("wrong") == 429)
-            let query = try await server.send("POST /api/v0/version?api-auth=bearer%3A\(server.token.text) HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n")
+            let query = try await server.send(
+                "POST /api/v0/version?api-auth=bearer%3A\(server.token.text) HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n"
+            )
             #expect(query.status == 200)
         }
     }
@@ -88,37 +93,41 @@ struct ServerTests {
                 #expect(answer.status == 403)
                 #expect(answer.headers["access-control-allow-origin"] == nil)
             }
-            let preflight = try await server.send("OPTIONS /api/v0/add HTTP/1.1\nHost: localhost\nOrigin: https://panel.example\nConnection: close\n\n")
+            let preflight = try await server.send(
+                "OPTIONS /api/v0/add HTTP/1.1\nHost: localhost\nOrigin: https://panel.example\nConnection: close\n\n")
             #expect(preflight.status == 204)
-            let foreign = try await server.send("OPTIONS /api/v0/add HTTP/1.1\nHost: localhost\nOrigin: https://evil.example\nConnection: close\n\n")
+            let foreign = try await server.send(
+                "OPTIONS /api/v0/add HTTP/1.1\nHost: localhost\nOrigin: https://evil.example\nConnection: close\n\n")
             #expect(foreign.status == 403)
         }
     }
 
-    @Test("Requests that can be read in two ways are refused", arguments: [
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 5\nTransfer-Encoding: chunked\n\n0\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 5\nContent-Length: 6\n\nhello",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\nTransfer-Encoding: identity\n\n0\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: gzip, chunked\n\n0\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: \u{b}chunked\n\n0\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: -1\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 0x5\n\nhello",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 99999999999999999999\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nHost: evil.com\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: evil.com\nHost: localhost\n\n",
-        "POST /api/v0/id HTTP/1.1\n\n",
-        "POST http://evil.com/api/v0/id HTTP/1.1\nHost: localhost\n\n",
-        "POST api/v0/id HTTP/1.1\nHost: localhost\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost : localhost\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nX: a\n b\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nOrigin: http://a\nOrigin: http://b\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nAuthorization: Bearer a\nAuthorization: Bearer b\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\nzz\nhello\n0\n\n",
-        "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\nffffffffffffffffff\nhello\n0\n\n",
-        "POST /api/v0/id HTTP/3.0\nHost: localhost\n\n",
-        "CONNECT evil.com:443 HTTP/1.1\nHost: localhost\n\n",
-        "NONSENSE\n\n", "\u{16}\u{3}\u{1}\u{2}\n\n",
-    ])
+    @Test(
+        "Requests that can be read in two ways are refused",
+        arguments: [
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 5\nTransfer-Encoding: chunked\n\n0\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 5\nContent-Length: 6\n\nhello",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\nTransfer-Encoding: identity\n\n0\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: gzip, chunked\n\n0\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: \u{b}chunked\n\n0\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: -1\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 0x5\n\nhello",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nContent-Length: 99999999999999999999\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nHost: evil.com\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: evil.com\nHost: localhost\n\n",
+            "POST /api/v0/id HTTP/1.1\n\n",
+            "POST http://evil.com/api/v0/id HTTP/1.1\nHost: localhost\n\n",
+            "POST api/v0/id HTTP/1.1\nHost: localhost\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost : localhost\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nX: a\n b\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nOrigin: http://a\nOrigin: http://b\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nAuthorization: Bearer a\nAuthorization: Bearer b\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\nzz\nhello\n0\n\n",
+            "POST /api/v0/id HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\nffffffffffffffffff\nhello\n0\n\n",
+            "POST /api/v0/id HTTP/3.0\nHost: localhost\n\n",
+            "CONNECT evil.com:443 HTTP/1.1\nHost: localhost\n\n",
+            "NONSENSE\n\n", "\u{16}\u{3}\u{1}\u{2}\n\n",
+        ])
     func smuggling(request: String) async throws {
         try await withServer(online: false) { server in
             let text = request.replacing("Host: localhost\n", with: "Host: localhost\nConnection: close\n")
@@ -132,7 +141,8 @@ struct ServerTests {
     @Test("A second request hidden in a body is not one")
     func hiddenRequest() async throws {
         try await withServer(online: false) { server in
-            let hidden = "POST /api/v0/shutdown HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(server.token.text)\r\n\r\n"
+            let hidden =
+                "POST /api/v0/shutdown HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(server.token.text)\r\n\r\n"
             let answer = try await server.post("version", body: hidden)
             #expect(answer.status == 200)
             #expect(answer.lines.count == 1)
@@ -146,7 +156,8 @@ struct ServerTests {
                 "POST /api/v0/id?" + String(repeating: "a", count: 10_000) + " HTTP/1.1\nHost: localhost\n\n",
                 "POST /api/v0/id HTTP/1.1\nHost: localhost\nX: " + String(repeating: "a", count: 10_000) + "\n\n",
                 "POST /api/v0/id HTTP/1.1\nHost: localhost\n" + (0..<200).map { "X\($0): a\n" }.joined() + "\n",
-                "POST /api/v0/id HTTP/1.1\nHost: localhost\n" + (0..<50).map { "X\($0): " + String(repeating: "a", count: 1000) + "\n" }.joined() + "\n",
+                "POST /api/v0/id HTTP/1.1\nHost: localhost\n"
+                    + (0..<50).map { "X\($0): " + String(repeating: "a", count: 1000) + "\n" }.joined() + "\n",
             ]
             for head in heads {
                 let status = try await server.send(head).status
@@ -170,11 +181,17 @@ struct ServerTests {
     func trailer() async throws {
         try await withServer(online: false) { server in
             // A folder whose second entry is not there.
-            let here = try await server.post("block/put?cid-codec=raw", headers: "Content-Type: multipart/form-data; boundary=B\r\n", body: "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" + String(repeating: "here ", count: 1000) + "\r\n--B--\r\n")
+            let here = try await server.post(
+                "block/put?cid-codec=raw", headers: "Content-Type: multipart/form-data; boundary=B\r\n",
+                body: "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n"
+                    + String(repeating: "here ", count: 1000) + "\r\n--B--\r\n")
             let present = try #require(here.lines.first?["Key"]?.text)
             let missing = CID(codec: .raw, multihash: ContentHash.sha256(Array("missing".utf8)))
             let list = "[{\"/\":\"\(present)\"},{\"/\":\"\(missing)\"}]"
-            let put = try await server.post("dag/put", headers: "Content-Type: multipart/form-data; boundary=B\r\n", body: "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\(list)\r\n--B--\r\n")
+            let put = try await server.post(
+                "dag/put", headers: "Content-Type: multipart/form-data; boundary=B\r\n",
+                body: "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\(list)\r\n--B--\r\n"
+            )
             let root = try #require(put.lines.first?["Cid"]?["/"]?.text)
             let answer = try await server.post("dag/export?arg=\(root)")
             #expect(answer.status == 200)
@@ -193,13 +210,15 @@ struct ServerTests {
             for listen in ["0.0.0.0:0", "[::]:0", "192.168.1.1:0", "example.com:0", "127.0.0.1.evil.com:0"] {
                 await #expect(throws: ConfigurationFailure.self, "\(listen)") {
                     _ = try await APIServer.start(
-                        API(node: node) {}, listen: listen, token: nil, hosts: [], origins: [], logger: Logger(label: "api"))
+                        API(node: node) {}, listen: listen, token: nil, hosts: [], origins: [],
+                        logger: Logger(label: "api"))
                 }
             }
             await node.stop()
         }
         try await withServer(online: false, token: nil) { server in
-            let answer = try await server.send("POST /api/v0/version HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n")
+            let answer = try await server.send(
+                "POST /api/v0/version HTTP/1.1\nHost: localhost\nConnection: close\nContent-Length: 0\n\n")
             #expect(answer.status == 200)
         }
     }
