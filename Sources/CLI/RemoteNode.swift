@@ -3,6 +3,7 @@ import HTTPAPI
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Synchronization
 
 /// The node that runs on the repo, reached through its API on this machine.
 struct RemoteNode: NodeClient {
@@ -55,41 +56,26 @@ struct RemoteNode: NodeClient {
         } catch {
             throw RPCError(.unavailable, "the node at \(host):\(port) does not answer; is it still running?")
         }
-        let boundary = request.files.map { _ in MultipartWriter.boundary() }
-        let head = head(of: request, boundary: boundary)
+        let upload = Upload(files: request.files)
+        let head = head(of: request, boundary: upload.boundary)
         do {
             try await connection.executeThenClose { inbound, outbound in
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    let files = request.files
-                    group.addTask {
-                        try await outbound.write(.head(head))
-                        if let files, let boundary {
-                            let writer = MultipartWriter(boundary: boundary)
-                            try await writer.write(files.reader()) {
-                                try await outbound.write(.body(.byteBuffer($0)))
-                            }
-                        }
-                        try await outbound.write(.end(nil))
-                    }
-                    var answer = RemoteAnswer(sink: sink)
-                    var iterator = inbound.makeAsyncIterator()
-                    do {
-                        while let part = try await iterator.next(isolation: #isolation) {
-                            if try await answer.take(part) { break }
-                        }
-                        try answer.finish()
-                    } catch {
-                        group.cancelAll()
-                        throw error
-                    }
-                    // A refusal ends the upload; after a whole answer there is nothing left to send.
-                    group.cancelAll()
+                async let _ = upload.send(head, to: outbound, on: connection.channel)
+                var answer = RemoteAnswer(sink: sink)
+                var iterator = inbound.makeAsyncIterator()
+                while let part = try await iterator.next(isolation: #isolation) {
+                    if try await answer.take(part) { break }
                 }
+                try answer.finish()
+                // A whole answer, or a refusal, ends the upload: leaving cancels what still sends.
             }
-        } catch let error as ChannelError {
-            throw RPCError(.unavailable, "the connection to the node broke: \(error)")
-        } catch let error as IOError {
-            throw RPCError(.unavailable, "the connection to the node broke: \(error)")
+        } catch {
+            if let failure = upload.failure { throw failure }
+            switch error {
+            case is ChannelError, is IOError, is HTTPParserError:
+                throw RPCError(.unavailable, "the connection to the node broke: \(error)")
+            default: throw error
+            }
         }
     }
 
@@ -108,6 +94,50 @@ struct RemoteNode: NodeClient {
         let query = request.parameters.query
         let uri = "/api/v0/" + request.command + (query.isEmpty ? "" : "?" + query)
         return HTTPRequestHead(version: .http1_1, method: .POST, uri: uri, headers: headers)
+    }
+}
+
+/// Sends one request, and knows why its content could not be read here.
+private final class Upload: Sendable {
+    let boundary: String?
+    private let files: LocalFiles?
+    private let problem = Mutex<(any Error)?>(nil)
+
+    init(files: LocalFiles?) {
+        self.files = files
+        boundary = files.map { _ in MultipartWriter.boundary() }
+    }
+
+    /// What went wrong on this side; nil when the node's answer says it all.
+    var failure: (any Error)? { problem.withLock { $0 } }
+
+    /// Thrown when the node takes no more: its answer says why.
+    private struct Refused: Error {}
+
+    func send(
+        _ head: HTTPRequestHead, to outbound: NIOAsyncChannelOutboundWriter<HTTPClientRequestPart>,
+        on channel: any Channel
+    ) async {
+        func write(_ part: HTTPClientRequestPart) async throws {
+            do {
+                try await outbound.write(part)
+            } catch {
+                throw Refused()
+            }
+        }
+        do {
+            try await write(.head(head))
+            if let files, let boundary {
+                let writer = MultipartWriter(boundary: boundary)
+                try await writer.write(files.reader()) { try await write(.body(.byteBuffer($0))) }
+            }
+            try await write(.end(nil))
+        } catch is Refused {
+        } catch {
+            problem.withLock { $0 = error }
+            // Half a request must not look like a whole one.
+            channel.close(promise: nil)
+        }
     }
 }
 

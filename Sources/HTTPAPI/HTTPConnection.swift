@@ -24,6 +24,9 @@ struct HTTPConnection: ServerChildChannel {
     /// How long the head of a request may take to arrive.
     private static let headTimeout = TimeAmount.seconds(10)
 
+    /// How long a peer may take to read the end of the last answer and to close.
+    private static let linger = TimeAmount.seconds(30)
+
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let operations = channel.pipeline.syncOperations
@@ -33,7 +36,7 @@ struct HTTPConnection: ServerChildChannel {
             try operations.addHandlers(
                 RequestGuard(), SilenceHandler(head: Self.headTimeout, idle: Self.idleTimeout))
             return try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: false))
+                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         }
     }
 
@@ -45,9 +48,16 @@ struct HTTPConnection: ServerChildChannel {
                 while let head = try await reader.nextHead() {
                     try await responder.respond(to: head, body: reader, outbound: outbound, from: address)
                     guard head.isKeepAlive, try await reader.skipBody(limit: RequestReader.maximumSkipped) else {
-                        return
+                        break
                     }
                 }
+                // The last answer is on its way through the socket's buffers: our side ends behind it, then the
+                // peer closes. Closing here would throw away what is not sent yet.
+                outbound.finish()
+                let channel = value.channel
+                let lingering = channel.eventLoop.scheduleTask(in: Self.linger) { channel.close(promise: nil) }
+                try await channel.closeFuture.get()
+                lingering.cancel()
             }
         } catch {
             // The peer went away, or sent something that its answer already said.

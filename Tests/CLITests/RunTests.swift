@@ -105,3 +105,58 @@ struct RunTests {
         }
     }
 }
+
+@Suite("Talking to a running node", .serialized)
+struct RemoteTests {
+    @Test("Much content goes in and out whole; what cannot be read is told at once and adds nothing")
+    func large() async throws {
+        try await withProgram { program, folder in
+            let node = try RunningNode(program)
+            let data = noise(64 << 20)
+            let source = folder.appendingPathComponent("large")
+            try data.write(to: source)
+            let added = try program.run("add", "-q", source.path)
+            #expect(added.status == 0, "\(added.messages)")
+            for name in ["one", "two"] {
+                let target = folder.appendingPathComponent(name)
+                let got = try program.run("get", added.lastWord, "-o", target.path)
+                #expect(got.status == 0, "\(got.messages)")
+                #expect(FileManager.default.contents(atPath: target.path) == data)
+            }
+            let car = folder.appendingPathComponent("large.car").path
+            #expect(try program.run("dag", "export", added.lastWord, "-o", car).status == 0)
+            let imported = try program.run("dag", "import", car)
+            #expect(imported.output == "pinned root \(added.lastWord)\n", "\(imported.messages)")
+
+            let before = try program.run("pin", "ls").output
+            let missing = try program.run("add", folder.appendingPathComponent("nowhere").path)
+            #expect(missing.status == 3, "\(missing.messages)")
+            #expect(missing.messages.contains("nowhere"))
+            #expect(try program.run("dag", "import", folder.path + "/nowhere.car").status == 3)
+            #expect(try program.run("pin", "ls").output == before)
+            #expect(node.stop().status == 0)
+        }
+    }
+
+    @Test("A reader that stops early ends the program quietly")
+    func brokenPipe() async throws {
+        try await withProgram { program, folder in
+            let node = try RunningNode(program)
+            let cid = try program.run("add", "-q", "-", input: noise(8 << 20)).lastWord
+            let shell = Process()
+            shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+            shell.arguments = [
+                "-c", "\"\(Program.path)\" --repo \"\(program.repository)\" cat \(cid) | head -c 10 | wc -c",
+            ]
+            let stdout = Pipe(), stderr = Pipe()
+            shell.standardOutput = stdout
+            shell.standardError = stderr
+            try shell.run()
+            let output = Collector(stdout), messages = Collector(stderr)
+            shell.waitUntilExit()
+            #expect(output.text.trimmingCharacters(in: .whitespacesAndNewlines) == "10")
+            #expect(messages.text.isEmpty)
+            #expect(node.stop().status == 0)
+        }
+    }
+}
