@@ -82,7 +82,8 @@ extension BitswapMessage {
             let prefix = block.prefix.bytes
             let length = block.data.readableBytes
             pieces.writer.bytesHeader(
-                3, length: 1 + Varint.length(of: UInt64(prefix.count)) + prefix.count
+                3,
+                length: 1 + Varint.length(of: UInt64(prefix.count)) + prefix.count
                     + 1 + Varint.length(of: UInt64(length)) + length)
             pieces.writer.bytes(1, prefix)
             pieces.data(2, block.data)

@@ -138,7 +138,8 @@ import Testing
             return
         }
         effects.removeAll()
-        core.handle(.verified(received.compactMap { $0.hashed() }, rejected: 0, from: peerID(1)), now: now, into: &effects)
+        core.handle(
+            .verified(received.compactMap { $0.hashed() }, rejected: 0, from: peerID(1)), now: now, into: &effects)
         #expect(effects.isEmpty)
         #expect(core.statistics.duplicateBlocks == 1)
     }

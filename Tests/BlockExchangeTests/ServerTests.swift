@@ -86,7 +86,8 @@ import Testing
         server.add(blocks)
         let envelopes = server.envelopes()
         #expect(envelopes.filter { $0.peer == peerID(1) }.flatMap(\.blocks).map(\.cid) == blocks.map(\.cid))
-        #expect(envelopes.filter { $0.peer == peerID(2) }.flatMap(\.presences) == [.init(cid: blocks[1].cid, has: true)])
+        #expect(
+            envelopes.filter { $0.peer == peerID(2) }.flatMap(\.presences) == [.init(cid: blocks[1].cid, has: true)])
         #expect(envelopes.allSatisfy { $0.peer != peerID(3) })
         #expect(server.core.load.waiting == 0)
     }
