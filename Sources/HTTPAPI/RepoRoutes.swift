@@ -59,7 +59,7 @@ extension API {
             for await done in events { try await sink.event(["Msg": "", "Progress": .int(done)]) }
             let result = try await verifying
             let mended = Set(result.refetched)
-            for cid in result.report.damaged {
+            for cid in result.damaged {
                 let fate = mended.contains(cid) ? "fetched again from a peer" : "quarantined"
                 try await sink.event(["Msg": .string("block \(cid) was corrupt: \(fate)"), "Progress": 0])
             }

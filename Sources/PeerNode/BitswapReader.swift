@@ -23,6 +23,8 @@ final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confine
         var message: @Sendable (BitswapMessage, @escaping @Sendable () -> Void) -> Void
         /// The protocol is agreed.
         var opened: @Sendable (PeerStream) -> Void
+        /// A part of a message has come, and more is to come; a few times a second.
+        var alive: @Sendable () -> Void
         /// What waited to be sent has mostly left.
         var writable: @Sendable () -> Void
         /// The stream is gone before its time, or was reset because it carried nonsense.
@@ -31,6 +33,7 @@ final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confine
 
     private let callbacks: Callbacks
     private var framer = MessageFramer(maximum: BitswapMessage.Limits.messageBytes)
+    private var lastAlive = NIODeadline.uptimeNanoseconds(0)
     /// Bytes of whole messages that are under way. Any thread.
     private let inFlight = Atomic<Int>(0)
     /// Credit is held back until something under way is done with. Any thread.
@@ -63,6 +66,11 @@ final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confine
         }
         guard countHeld() else { return giveUp(stream) }
         returnCredit(to: stream)
+        let now = NIODeadline.now()
+        if !framer.isEmpty, now - lastAlive > .milliseconds(250) {
+            lastAlive = now
+            callbacks.alive()
+        }
     }
 
     func inputClosed(_ stream: PeerStream) {

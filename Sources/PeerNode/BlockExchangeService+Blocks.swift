@@ -85,10 +85,12 @@ extension BlockExchangeService {
                     self?.onControl { $0.received(message, from: peer, done) }
                 },
                 opened: { [weak self] stream in
-                    guard let lane else { return }
                     guard let version = BitswapVersion(protocolID: stream.protocolID) else { return stream.reset() }
+                    // Wants may come before identify has told what the peer speaks.
+                    guard let lane else { return self?.onControl { $0.feed(.connected(peer, version: version)) } ?? () }
                     self?.onControl { $0.opened(lane, stream, version, to: peer) }
                 },
+                alive: { [weak self] in self?.onControl { $0.feed(.receiving(from: peer)) } },
                 writable: { [weak self] in
                     if let lane { self?.onControl { $0.links[peer]?.drained(lane) } }
                 },

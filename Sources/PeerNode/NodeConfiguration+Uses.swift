@@ -22,6 +22,8 @@ extension NodeConfiguration {
         options.minimumFree = Int64(storage.minFree)
         // Leases hold what is in flight; beyond that, `repo gc` takes what nothing keeps, at once.
         options.graceSeconds = 0
+        // Enough for a collection and the index to work when the disk is full.
+        options.ballast = 16 << 20
         return options
     }
 
