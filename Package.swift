@@ -129,7 +129,9 @@ let testTargets: [Target] = [
 // What strangers' bytes reach, wrapped for fuzzers. The targets are always here, so that the tests replay the
 // kept corpus; the driver that libFuzzer calls is added with FUZZ=1 (`make fuzz`).
 var fuzzTargets: [Target] = [
-    room("FuzzTargets", path: "Fuzz/Targets", ["Multiformats", "SansIO", "PeerCrypto", "BlockExchange", "MerkleDAG", "Transport", "HTTPAPI", nioCore]),
+    room(
+        "FuzzTargets", path: "Fuzz/Targets",
+        ["Multiformats", "SansIO", "PeerCrypto", "BlockExchange", "MerkleDAG", "Transport", "HTTPAPI", nioCore]),
     tests("FuzzReplay", ["FuzzTargets", "SansIO"]),
 ]
 var products: [Product] = [

@@ -68,7 +68,9 @@ struct ResultTable {
     private var rows: [[String]] = [["what", "figure", "limit or goal", "verdict"]]
 
     /// A figure with no goal of its own.
-    mutating func note(_ what: String, _ figure: String, _ limit: String = "") { rows.append([what, figure, limit, ""]) }
+    mutating func note(_ what: String, _ figure: String, _ limit: String = "") {
+        rows.append([what, figure, limit, ""])
+    }
 
     /// A rate that should reach `share` of `limit`.
     mutating func rate(_ what: String, _ figure: Double, of limit: Double, named name: String, goal share: Double) {

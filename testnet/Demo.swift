@@ -83,7 +83,8 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
         for item in items {
             let (cid, seconds) = try timed { try add(item.path, to: landlord) }
             cids.append(cid)
-            rows.append(Row(what: "add \(item.name)", size: item.size, cid: cid, seconds: seconds, copy: "node 0 (local)"))
+            rows.append(
+                Row(what: "add \(item.name)", size: item.size, cid: cid, seconds: seconds, copy: "node 0 (local)"))
         }
 
         Output.message("Node 1 fetches both from node 0...")
@@ -149,7 +150,8 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
     }
 
     private func print(_ rows: [Row]) {
-        let cells = [["what", "size", "CID", "seconds", "MB/s", "served by"]]
+        let cells =
+            [["what", "size", "CID", "seconds", "MB/s", "served by"]]
             + rows.map { row in
                 let rate = Double(row.size) / 1e6 / max(row.seconds, 0.001)
                 return [

@@ -49,7 +49,10 @@ enum DemoContent {
         for index in 0...frames / beat {
             block.removeAll(keepingCapacity: true)
             let chord = chords[index / 4 % chords.count]
-            let steps = [step(chord[0], 55), step(chord[0], 220), step(chord[1], 220), step(chord[2], 220), step(melody[index], 440)]
+            let steps = [
+                step(chord[0], 55), step(chord[0], 220), step(chord[1], 220), step(chord[2], 220),
+                step(melody[index], 440),
+            ]
             for frame in 0..<min(beat, frames - index * beat) {
                 for voice in 0..<5 { phases[voice] += steps[voice] }
                 let fade = 1 - Double(frame) / Double(beat)

@@ -212,7 +212,9 @@ final class TortureLoop {
         bytes.reserveCapacity(size + 8)
         while bytes.count < size {
             let word = random.next()
-            for shift: UInt64 in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
+            for shift: UInt64 in stride(from: 0, to: 64, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
+            }
         }
         bytes.removeLast(bytes.count - size)
         let path = folder + "/" + name

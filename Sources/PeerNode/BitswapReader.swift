@@ -10,7 +10,7 @@ import Transport
 /// share `budget`: above half of it only streams with nothing under way get credit, and a stream whose
 /// unfinished message does not fit any more is reset. So neither many peers, nor one with many streams, nor
 /// floods of wants can make us hold more.
-final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confined: called by the stream's loop, or hops there
+final class BitswapReader: StreamHandler, @unchecked Sendable {  // loop-confined: called on, or hops to, one loop
     /// Bytes of one stream's messages that may be between the socket and the disk.
     static let maximumInFlight = 8 << 20
     /// Bytes of messages that all streams may hold, whole ones and beginnings: room for ten fast peers at full

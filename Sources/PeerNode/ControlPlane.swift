@@ -1,6 +1,6 @@
 package import NIOCore
-package import SansIO
 package import NIOPosix
+package import SansIO
 
 /// The threads of a node: a few event loops for bytes, one for decisions, and a pool for work that blocks.
 ///

@@ -5,7 +5,8 @@ package import Storage
 
 extension Node {
     /// Deletes every block that nothing keeps: no pin, no import or fetch in flight.
-    package func collectGarbage(progress: @escaping @Sendable (GCProgress) -> Void = { _ in }) async throws -> GCReport {
+    package func collectGarbage(progress: @escaping @Sendable (GCProgress) -> Void = { _ in }) async throws -> GCReport
+    {
         let blocks = blocks
         return try await plane.blocking {
             try blocks.collectGarbage(links: { (try? Links.of($0, $1)) ?? [] }, progress: progress)
@@ -32,7 +33,12 @@ extension Node {
         // What a read found damaged before counts as much as what this pass finds.
         let (report, damaged) = try await plane.blocking {
             let report = try blocks.verify(progress: progress)
-            return (report, Set(report.damaged + (try blocks.quarantined()).map(\.cid)).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) })
+            return (
+                report,
+                Set(report.damaged + (try blocks.quarantined()).map(\.cid)).sorted {
+                    $0.bytes.lexicographicallyPrecedes($1.bytes)
+                }
+            )
         }
         var refetched: [CID] = []
         if isOnline, !damaged.isEmpty {

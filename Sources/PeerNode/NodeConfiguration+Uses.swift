@@ -69,7 +69,9 @@ extension PeerStoreBackend {
             load: { ((try? records.all(in: table)) ?? []).map { ($0.key, $0.value) } },
             save: { entries in
                 // What peers tell is a cache: losing it costs a dial, so trouble with the disk is not reported here.
-                let kept = entries.compactMap { entry in entry.value.map { RecordStore.Record(key: entry.key, value: $0) } }
+                let kept = entries.compactMap { entry in
+                    entry.value.map { RecordStore.Record(key: entry.key, value: $0) }
+                }
                 try? records.set(kept, in: table)
                 for entry in entries where entry.value == nil { try? records.delete(entry.key, in: table) }
             })

@@ -31,7 +31,8 @@ extension NodeError: CustomStringConvertible {
             "\(cid) is not in this repo, and no node is running: start one with `peernode run` to fetch it."
         case .needsRunningNode(let what): "\(what) needs a running node: start one with `peernode run`."
         case .timedOut(let what): "\(what) took too long: try again, or allow more time with --timeout."
-        case .badAddress(let text): "'\(text)' is no usable address: write one like /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW..."
+        case .badAddress(let text):
+            "'\(text)' is no usable address: write one like /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW..."
         case .notConnected(let peer): "\(peer) is not connected: connect with `peernode swarm connect` first."
         case .notPinned(let cid): "\(cid) is not pinned: see `peernode pin ls`."
         case .full(let why): "The repo takes no more content: \(why)"

@@ -7,7 +7,7 @@ package struct HostConfiguration: Sendable {
     package var limits = TransportLimits()
     /// Connections outside this network fail.
     package var privateNetwork: PrivateNetworkKey?
-    package var agentVersion = "coliving-peernode/0.1.0"
+    package var agentVersion = "peernode/0.1.0"
     package var protocolVersion = "ipfs/0.1.0"
     package var peerStore: PeerStoreBackend?
     package var logger: Logger

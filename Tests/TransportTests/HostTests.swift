@@ -48,7 +48,7 @@ import Transport
             }) { _ = try await hosts[0].connect(hosts[1].dialAddress) }
             #expect(protocols == [Echo.protocolID, "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0"])
             let info = try #require(hosts[0].peerStore.info(of: hosts[1].peerID, now: .zero))
-            #expect(info.agentVersion == "coliving-peernode/0.1.0")
+            #expect(info.agentVersion == "peernode/0.1.0")
             #expect(info.addresses == hosts[1].addresses)
             #expect(hosts[0].peerStore.record(of: hosts[1].peerID) != nil)
         }

@@ -19,9 +19,13 @@ package enum Comparison {
         case "symlink":
             let manager = FileManager.default
             let targets = try [left, right].map { try manager.destinationOfSymbolicLink(atPath: $0) }
-            guard targets[0] == targets[1] else { throw Failure("\(right) points to \(targets[1]), not \(targets[0]).") }
+            guard targets[0] == targets[1] else {
+                throw Failure("\(right) points to \(targets[1]), not \(targets[0]).")
+            }
         default:
-            let contents = try [left, right].map { try Data(contentsOf: URL(fileURLWithPath: $0), options: .alwaysMapped) }
+            let contents = try [left, right].map {
+                try Data(contentsOf: URL(fileURLWithPath: $0), options: .alwaysMapped)
+            }
             guard contents[0] == contents[1] else { throw Failure("\(right) differs from \(left).") }
         }
     }
