@@ -247,9 +247,6 @@ async def they_come_to_us(report, ours, folder):
             async with trio.open_nursery() as nursery:
                 for _ in range(2):
                     nursery.start_soon(theirs.ping, peer, 20)
-        async with report.check("they identify us again and again, each time on a stream of its own"):
-            for _ in range(20):
-                await theirs.identify(peer)
         async with report.check("they fetch a block from us"):
             data = await theirs.bitswap.new_session().get_block(parse_cid(cids["small"]), peer, 30)
             expect(sha(data) == sha(small), "the bytes differ")
