@@ -203,7 +203,10 @@ class ForeignPeer:
 
     async def identify(self, peer):
         stream = await self.host.new_stream(peer, [IDENTIFY])
-        return parse_identify_response(await read_length_prefixed_protobuf(stream, True))
+        answer = await read_length_prefixed_protobuf(stream, True)
+        # A stream that is left open counts against the few that one peer may have.
+        await stream.close()
+        return parse_identify_response(answer)
 
 
 def sha(data):

@@ -44,7 +44,7 @@ struct GetCommand: AsyncParsableCommand {
         var tar = TarReader()
         do {
             try await common.withNode { node in
-                try await node.bytes("get", [path], fetch.parameters) { bytes in
+                try await node.bytes("get", [path], fetch.parameters, length: { progress.expect($0) }) { bytes in
                     tar.append(bytes)
                     while let event = try tar.next() {
                         if case .file(_, let size, _, _) = event { written += Int(clamping: size) }

@@ -19,7 +19,10 @@ struct LocalNode: NodeClient {
     func send(_ request: RPCRequest, to sink: ReplySink) async throws {
         switch try await api.answer(request) {
         case .value(let value): try await sink.event(value)
-        case .events(let source), .bytes(_, _, let source): try await source(sink)
+        case .events(let source): try await source(sink)
+        case .bytes(_, let length, let source):
+            if let length { sink.begin(length: length) }
+            try await source(sink)
         }
     }
 }

@@ -15,13 +15,32 @@ struct MultipartWriter {
 
     /// Reads all parts of `reader` and gives the body to `write`, piece by piece.
     func write(_ reader: any PartReader, to write: (ByteBuffer) async throws -> Void) async throws {
-        while let part = try await reader.nextPart() {
-            try await write(ByteBuffer(string: head(of: part)))
-            while let bytes = try await reader.nextChunk() { try await write(bytes) }
-            try await write(ByteBuffer(string: "\r\n"))
+        // Small files travel together: one piece for each would cost more than its bytes.
+        var pending = ByteBuffer()
+        func flush() async throws {
+            if pending.readableBytes > 0 { try await write(pending) }
+            pending = ByteBuffer()
         }
-        try await write(ByteBuffer(string: "--\(boundary)--\r\n"))
+        while let part = try await reader.nextPart() {
+            pending.writeString(head(of: part))
+            while let bytes = try await reader.nextChunk() {
+                if bytes.readableBytes < Self.smallPiece {
+                    pending.writeImmutableBuffer(bytes)
+                } else {
+                    try await flush()
+                    try await write(bytes)
+                }
+                if pending.readableBytes >= Self.smallPieces { try await flush() }
+            }
+            pending.writeString("\r\n")
+        }
+        pending.writeString("--\(boundary)--\r\n")
+        try await flush()
     }
+
+    /// Pieces below this many bytes are gathered, up to so many.
+    private static let smallPiece = 64 << 10
+    private static let smallPieces = 256 << 10
 
     private func head(of part: Part) -> String {
         var field = part.field

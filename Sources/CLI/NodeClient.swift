@@ -13,17 +13,24 @@ protocol NodeClient: Sendable {
 final class ReplySink: RPCSink {
     private let onEvent: (JSON) async throws -> Void
     private let onBytes: (ByteBuffer) async throws -> Void
+    private let onLength: (Int) -> Void
 
     init(
         event: @escaping (JSON) async throws -> Void = { _ in },
-        bytes: @escaping (ByteBuffer) async throws -> Void = { _ in }
+        bytes: @escaping (ByteBuffer) async throws -> Void = { _ in }, length: @escaping (Int) -> Void = { _ in }
     ) {
         onEvent = event
         onBytes = bytes
+        onLength = length
     }
 
+    /// Told before the first piece, when the node knows how many bytes come.
+    func begin(length: Int) { onLength(length) }
+
     func write(_ bytes: ByteBuffer) async throws { try await onBytes(bytes) }
-    func event(_ value: JSON) async throws { try await onEvent(value) }
+    func events(_ values: [JSON]) async throws {
+        for value in values { try await onEvent(value) }
+    }
 }
 
 extension NodeClient {
@@ -49,9 +56,9 @@ extension NodeClient {
     /// Sends a command that answers bytes, and gives each piece to `body`.
     func bytes(
         _ command: String, _ arguments: [String] = [], _ options: [String: String] = [:],
-        body: @escaping (ByteBuffer) async throws -> Void
+        length: @escaping (Int) -> Void = { _ in }, body: @escaping (ByteBuffer) async throws -> Void
     ) async throws {
         let request = RPCRequest(command, Parameters(arguments: arguments, options: options))
-        try await send(request, to: ReplySink(bytes: body))
+        try await send(request, to: ReplySink(bytes: body, length: length))
     }
 }

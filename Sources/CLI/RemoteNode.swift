@@ -168,6 +168,9 @@ private struct RemoteAnswer {
         case .head(let head):
             if head.status.code == 200 {
                 shape = head.headers.contains(name: Header.streamOutput) ? .bytes : .values
+                if let length = head.headers.first(name: Header.streamLength).flatMap({ Int($0) }) {
+                    sink.begin(length: length)
+                }
             } else {
                 let kind = head.headers.first(name: Header.errorKind).flatMap { RPCError.Kind(rawValue: $0) }
                 shape = .error(status: head.status.code, kind: kind)

@@ -75,32 +75,35 @@ enum Style {
 final class ProgressLine: Sendable {
     private struct State {
         var done = 0
+        var total: Int?
         var shown = ContinuousClock.now
     }
 
     private static let isShown = Atomic(false)
 
     private let label: String
-    private let total: Int?
     private let started = ContinuousClock.now
     private let state = Mutex(State())
 
     init(_ label: String, total: Int? = nil) {
         self.label = label
-        self.total = total
+        state.withLock { $0.total = total }
     }
+
+    /// Says how many bytes there will be.
+    func expect(_ total: Int) { state.withLock { $0.total = total } }
 
     /// Adds `bytes`; redraws ten times a second at most.
     func advance(by bytes: Int) {
         guard Messages.isTerminal else { return }
         let now = ContinuousClock.now
-        let done: Int? = state.withLock { state in
+        let due: State? = state.withLock { state in
             state.done += bytes
             guard now - state.shown > .milliseconds(100) else { return nil }
             state.shown = now
-            return state.done
+            return state
         }
-        if let done { draw(done, elapsed: now - started) }
+        if let due { draw(due.done, of: due.total, elapsed: now - started) }
     }
 
     /// Takes the line away.
@@ -111,7 +114,7 @@ final class ProgressLine: Sendable {
         FileHandle.standardError.write(Data("\r\u{1b}[K".utf8))
     }
 
-    private func draw(_ done: Int, elapsed: Duration) {
+    private func draw(_ done: Int, of total: Int?, elapsed: Duration) {
         let seconds = max(0.001, elapsed / .seconds(1))
         let rate = Double(done) / seconds
         var text = "\(label) \(Quantity.describe(bytes: done))"

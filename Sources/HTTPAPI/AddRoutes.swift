@@ -118,6 +118,7 @@ extension Node {
             return [try await importing.cid]
         }
         if let last { try await report.added(last.name, last.node) }
+        try await report.finish()
     }
 
     /// Adds parts as they come.
@@ -126,11 +127,17 @@ extension Node {
         var roots: [AddTree.Root] = []
         try await withAdding(options) { put in
             let tree = try AddTree(profile: options.profile, wraps: options.wraps, put: put, report: report)
-            while let part = try await content.nextPart() { try await tree.add(part, from: content) }
-            roots = try await tree.finish()
+            do {
+                while let part = try await content.nextPart() { try await tree.add(part, from: content) }
+                roots = try await tree.finish()
+            } catch {
+                await tree.abandon()
+                throw error
+            }
             return roots.map(\.node.cid)
         }
         for root in roots { try await report.added(root.name, root.node, root.part) }
+        try await report.finish()
     }
 }
 
@@ -144,6 +151,12 @@ final class AddReport {
     private var path = ""
     private var count = 0
     private var told = 0
+    private var pending: [JSON] = []
+    private var sent = ContinuousClock.now
+
+    /// Reports go out together: as many as this, or all after so long.
+    private static let batch = 64
+    private static let patience = Duration.milliseconds(100)
 
     init(_ sink: any RPCSink, _ options: AddOptions) {
         self.sink = sink
@@ -156,7 +169,7 @@ final class AddReport {
         count += more
         guard count - told >= Self.step else { return }
         told = count
-        try await sink.event(["Name": .string(path), "Bytes": .int(count)])
+        try await tell(["Name": .string(path), "Bytes": .int(count)])
     }
 
     func added(_ name: String, _ node: ImportedNode, _ part: Part? = nil) async throws {
@@ -171,6 +184,21 @@ final class AddReport {
             members.append(.init("Mtime", .int(Int(time.seconds))))
             members.append(.init("MtimeNsecs", .int(Int(time.nanoseconds))))
         }
-        try await sink.event(.object(members))
+        try await tell(.object(members))
+    }
+
+    /// Sends what is still here.
+    func finish() async throws {
+        guard !pending.isEmpty else { return }
+        try await sink.events(pending)
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    private func tell(_ value: JSON) async throws {
+        pending.append(value)
+        let now = ContinuousClock.now
+        guard pending.count >= Self.batch || now - sent > Self.patience else { return }
+        sent = now
+        try await finish()
     }
 }

@@ -32,11 +32,15 @@ final class AddTree {
 
     /// How deep folders may lie.
     private static let maximumDepth = 256
+    /// Files of up to this many bytes are hashed where they are read.
+    private static let smallFile = 64 << 10
 
     private let profile: ImportProfile
     private let importer: Importer
     private let wraps: Bool
     private let put: BlockPut
+    /// Where small blocks gather, so that a thousand small files are one batch.
+    private let sink: BlockSink
     private let report: AddReport
     private let top = Folder()
     private var files: [Root] = []
@@ -46,6 +50,7 @@ final class AddTree {
         importer = try Importer(profile: profile)
         self.wraps = wraps
         self.put = put
+        sink = BlockSink(put: put)
         self.report = report
     }
 
@@ -79,16 +84,21 @@ final class AddTree {
 
     /// Makes the folders. The roots are for the caller to report, once everything is durable.
     func finish() async throws -> [Root] {
+        var roots = files
         if wraps {
             top.entries += files.map { ($0.name, $0.node) }
-            return [Root(name: "", node: try await make(top, path: ""), part: nil)]
+            roots = [Root(name: "", node: try await make(top, path: ""), part: nil)]
+        } else {
+            for (name, folder) in top.folders {
+                roots.append(Root(name: name, node: try await make(folder, path: name), part: folder.part))
+            }
         }
-        var roots = files
-        for (name, folder) in top.folders {
-            roots.append(Root(name: name, node: try await make(folder, path: name), part: folder.part))
-        }
+        try await sink.finish()
         return roots
     }
+
+    /// Gives up, after an error.
+    func abandon() async { await sink.abandon() }
 
     private func make(_ folder: Folder, path: String) async throws -> ImportedNode {
         var builder = try DirectoryBuilder(profile: profile)
@@ -99,24 +109,44 @@ final class AddTree {
             try builder.add(name: Array(name.utf8), node)
         }
         for (name, node) in folder.entries { try builder.add(name: Array(name.utf8), node) }
-        return try await builder.finish(put: put)
+        return try await builder.finish(into: sink)
     }
 
     private func file(_ part: Part, _ content: any PartReader) async throws -> ImportedNode {
-        let pieces = PartBytes(content: content) { try await self.report.bytes(part.path, $0) }
+        // A file of one raw block needs no pipeline of hashers.
+        var start = ByteBuffer()
+        if profile.rawLeaves {
+            let limit = min(profile.chunkSize, Self.smallFile)
+            while start.readableBytes <= limit {
+                guard let bytes = try await content.nextChunk() else { return try await leaf(start) }
+                if start.readableBytes == 0 { start = bytes } else { start.writeImmutableBuffer(bytes) }
+            }
+        }
+        let pieces = PartBytes(content: content, start: start) { try await self.report.bytes(part.path, $0) }
         return try await importer.add(pieces, put: put)
+    }
+
+    private func leaf(_ data: ByteBuffer) async throws -> ImportedNode {
+        let cid = try cid(.raw, of: data)
+        try await sink.append(Block(cid: cid, data: data))
+        let size = UInt64(data.readableBytes)
+        return ImportedNode(cid: cid, tsize: size, fileSize: size)
+    }
+
+    private func cid(_ codec: Codec, of data: ByteBuffer) throws -> CID {
+        guard let multihash = ContentHash.hash(data, code: profile.hash) else {
+            throw RPCError.usage("this hash function is not offered")
+        }
+        let cid = CID(codec: codec, multihash: multihash)
+        return profile.cidVersion == 0 ? cid.v0 ?? cid : cid
     }
 
     private func symlink(_ content: any PartReader) async throws -> ImportedNode {
         let target = try await content.collect(limit: 4096)
         let message = UnixFS(.symlink, data: target)
         let data = DagPB.Node(data: message.encoded()).encoded()
-        guard let multihash = ContentHash.hash(data, code: profile.hash) else {
-            throw RPCError.usage("this hash function is not offered")
-        }
-        let v1 = CID(codec: .dagPB, multihash: multihash)
-        let cid = profile.cidVersion == 0 ? v1.v0 ?? v1 : v1
-        try await put([Block(cid: cid, data: data)])
+        let cid = try cid(.dagPB, of: data)
+        try await sink.append(Block(cid: cid, data: data))
         return ImportedNode(cid: cid, tsize: UInt64(data.readableBytes), fileSize: 0)
     }
 }

@@ -12,6 +12,12 @@ final class HTTPAnswer: RPCSink {
     /// Whether the head is on its way.
     private(set) var hasBegun = false
     private var hasEnded = false
+    /// Pieces that are too small to be worth a crossing to the connection's loop each.
+    private var small = ByteBuffer()
+
+    /// Pieces below this many bytes are gathered, up to so many.
+    private static let smallPiece = 16 << 10
+    private static let smallPieces = 64 << 10
 
     init(_ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>, fields: HTTPHeaders) {
         self.outbound = outbound
@@ -22,23 +28,48 @@ final class HTTPAnswer: RPCSink {
     func set(_ name: String, _ value: String) { fields.replaceOrAdd(name: name, value: value) }
 
     func write(_ bytes: ByteBuffer) async throws {
-        if bytes.readableBytes == 0 { return }
-        if hasBegun { return try await outbound.write(.body(.byteBuffer(bytes))) }
-        hasBegun = true
-        try await outbound.write(contentsOf: [.head(head(.ok)), .body(.byteBuffer(bytes))])
+        if bytes.readableBytes < Self.smallPiece {
+            small.writeImmutableBuffer(bytes)
+            if small.readableBytes >= Self.smallPieces { try await flush() }
+        } else {
+            try await flush(with: bytes)
+        }
     }
 
-    func event(_ value: JSON) async throws {
-        try await write(value.line)
+    func events(_ values: [JSON]) async throws {
+        for value in values {
+            value.write(to: &small)
+            small.writeInteger(UInt8(ascii: "\n"))
+        }
+        try await flush()
     }
 
     /// Ends a stream.
     func finish() async throws {
         guard !hasEnded else { return }
         hasEnded = true
-        if hasBegun { return try await outbound.write(.end(nil)) }
+        var parts = start()
+        if let piece = takeSmall() { parts.append(.body(.byteBuffer(piece))) }
+        try await outbound.write(contentsOf: parts + [.end(nil)])
+    }
+
+    private func flush(with bytes: ByteBuffer? = nil) async throws {
+        let pieces = [takeSmall(), bytes].compactMap { $0 }
+        guard !pieces.isEmpty else { return }
+        try await outbound.write(contentsOf: start() + pieces.map { .body(.byteBuffer($0)) })
+    }
+
+    private func takeSmall() -> ByteBuffer? {
+        guard small.readableBytes > 0 else { return nil }
+        defer { small = ByteBuffer() }
+        return small
+    }
+
+    /// The head, if it is not on its way yet.
+    private func start() -> [HTTPServerResponsePart] {
+        if hasBegun { return [] }
         hasBegun = true
-        try await outbound.write(contentsOf: [.head(head(.ok)), .end(nil)])
+        return [.head(head(.ok))]
     }
 
     /// Answers with one body, if nothing was answered yet.
@@ -55,7 +86,7 @@ final class HTTPAnswer: RPCSink {
 
     /// Tells an error: as the answer, or in the trailer of the stream that it ends.
     func fail(_ error: RPCError) async throws {
-        guard hasBegun else {
+        guard hasBegun || small.readableBytes > 0 else {
             set(Header.errorKind, error.kind.rawValue)
             for name in [Header.chunkedOutput, Header.streamOutput, Header.streamLength, "Trailer"] {
                 fields.remove(name: name)
@@ -66,9 +97,11 @@ final class HTTPAnswer: RPCSink {
         }
         guard !hasEnded else { return }
         hasEnded = true
+        var parts = start()
+        if let last = takeSmall() { parts.append(.body(.byteBuffer(last))) }
         let message = String(error.message.unicodeScalars.map { $0.value < 0x20 ? " " : Character($0) })
-        try await outbound.write(
-            .end([Header.streamError: message, Header.errorKind: error.kind.rawValue]))
+        parts.append(.end([Header.streamError: message, Header.errorKind: error.kind.rawValue]))
+        try await outbound.write(contentsOf: parts)
     }
 
     /// Sends a command's reply, with the headers by which Kubo's clients know its shape.

@@ -32,12 +32,13 @@ package final class LocalPartReader: PartReader {
     }
 
     /// The bytes of one piece of a file.
-    private static let pieceSize = 1 << 20
+    private static let maximumPiece = 1 << 20
 
     private let includesHidden: Bool
     /// What is still to come, the next one last.
     private var pending: [Pending]
     private var file: FileReader?
+    private var pieceSize = maximumPiece
     /// A piece that is known already: the target of a symlink.
     private var piece: ByteBuffer?
 
@@ -53,6 +54,7 @@ package final class LocalPartReader: PartReader {
         case nil: return nil
         case .source(.standardInput):
             file = FileReader.standardInput
+            pieceSize = Self.maximumPiece
             return Part(path: "", kind: .file)
         case .source(.path(let path)):
             return try part(path, name: URL(fileURLWithPath: path).lastPathComponent)
@@ -62,7 +64,7 @@ package final class LocalPartReader: PartReader {
 
     package func nextChunk() async throws -> ByteBuffer? {
         if let piece = piece.take() { return piece }
-        return try file?.read(upTo: Self.pieceSize)
+        return try file?.read(upTo: pieceSize)
     }
 
     private func part(_ path: String, name: String) throws -> Part {
@@ -87,6 +89,8 @@ package final class LocalPartReader: PartReader {
             return Part(path: name, kind: .symlink, mode: mode, modified: modified)
         case .typeRegular:
             file = try FileReader(path)
+            // One byte more than it has, so that a small file takes one read and little memory.
+            pieceSize = min(Self.maximumPiece, ((attributes[.size] as? NSNumber)?.intValue ?? Self.maximumPiece) + 1)
             return Part(path: name, kind: .file, mode: mode, modified: modified)
         default:
             throw RPCError.usage("'\(path)' is neither a file, a folder nor a symlink")

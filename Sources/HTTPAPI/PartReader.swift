@@ -69,14 +69,21 @@ struct PartBytes: AsyncSequence, AsyncIteratorProtocol {
     typealias Element = ByteBuffer
 
     let content: any PartReader
+    /// What was read of it already.
+    var start = ByteBuffer()
     /// Told the length of each piece.
     var progress: ((Int) async throws -> Void)?
 
     func makeAsyncIterator() -> PartBytes { self }
 
-    func next() async throws -> ByteBuffer? { try await next(isolation: #isolation) }
+    mutating func next() async throws -> ByteBuffer? { try await next(isolation: #isolation) }
 
-    func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
+    mutating func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
+        if start.readableBytes > 0 {
+            defer { start = ByteBuffer() }
+            try await progress?(start.readableBytes)
+            return start
+        }
         guard let bytes = try await content.nextChunk() else { return nil }
         try await progress?(bytes.readableBytes)
         return bytes

@@ -53,7 +53,12 @@ package enum RPCReply {
 /// Where an answer goes, piece by piece. `write` and `event` return when there is room for more.
 package protocol RPCSink: AnyObject {
     func write(_ bytes: ByteBuffer) async throws
-    func event(_ value: JSON) async throws
+    /// Sends values on their way at once.
+    func events(_ values: [JSON]) async throws
+}
+
+extension RPCSink {
+    package func event(_ value: JSON) async throws { try await events([value]) }
 }
 
 /// A command of the API.

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// The bytes are worked by `ConnectionHandler` on the connection's event loop; this is its face for
 /// everyone else, safe to use anywhere unless a member says otherwise.
-package final class Connection: @unchecked Sendable {  // immutable or atomic, but for `handler`: loop-confined
+package final class Connection: @unchecked Sendable {  // immutable or atomic; `handler` and `pushes` are loop-confined
     package let id: UInt64
     package let remotePeer: PeerID
     package let remoteKey: PublicKey
@@ -28,6 +28,8 @@ package final class Connection: @unchecked Sendable {  // immutable or atomic, b
     let streamHighWater: Int
     /// Nil once the connection is closed. Loop only.
     var handler: ConnectionHandler?
+    /// Identify pushes that this peer may still send. Loop only.
+    var pushes: TokenBucket
     private let bytesReceived = Atomic<UInt64>(0)
     private let bytesSent = Atomic<UInt64>(0)
     private let roundTripNanoseconds = Atomic<Int64>(0)
@@ -50,6 +52,7 @@ package final class Connection: @unchecked Sendable {  // immutable or atomic, b
         streamHighWater = limits.streamHighWater
         unreadBudget = MemoryBudget(limit: limits.unreadPerConnection, within: unreadTotal)
         established = now
+        pushes = TokenBucket(rate: 0.5, burst: 10, now: now)
     }
 
     package var eventLoop: any EventLoop { channel.eventLoop }

@@ -20,7 +20,7 @@ extension Host {
             finish: { [self] result, channel in
                 guard let pool = pools[ObjectIdentifier(channel.eventLoop)] else { return nil }
                 try? channel.syncOptions?.setOption(
-                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: BufferPool.capacity))
+                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: limits.readBuffer))
                 let connection = Connection(
                     id: id, upgraded: result, remoteAddress: remote,
                     localAddress: channel.localAddress.flatMap { Multiaddr($0) } ?? remote, isInbound: !isDialer,

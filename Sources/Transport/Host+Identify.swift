@@ -12,6 +12,11 @@ extension Host {
         }
         registry.add(Identify.pushProtocolID, maximumPerPeer: 2) { [weak self] stream in
             let connection = stream.connection
+            // Every push costs a signature check.
+            guard let self, connection.pushes.take(now: now) else {
+                stream.reset()
+                return nil
+            }
             return IdentifyReceiver { [weak self] in
                 if let message = $0 { self?.take(message, from: connection, isPush: true) }
             }

@@ -16,6 +16,9 @@ struct PeerEntry: Sendable {
     var lastConnected: UInt64?
     var isConnected = false
 
+    private static let addressesWhenGone = 20
+    private static let longestRecordWhenGone = 2_048
+
     init() {}
 
     func info(now: Instant) -> PeerStore.Info {
@@ -34,16 +37,20 @@ struct PeerEntry: Sendable {
         addresses = Array((fresh + addresses.filter { !seen.contains($0.address) }).prefix(most))
     }
 
-    mutating func keepAddresses(until expires: Instant) {
+    /// Keeps what is of use for a peer that is not connected, in little space: there can be thousands.
+    mutating func shrink(until expires: Instant) {
+        addresses = Array(addresses.prefix(Self.addressesWhenGone))
         for index in addresses.indices { addresses[index].expires = max(addresses[index].expires, expires) }
+        protocols = []
+        isIdentified = false
+        if let record, record.count > Self.longestRecordWhenGone { self.record = nil }
     }
 
-    // MARK: The saved form (fields: 1 addresses, 2 protocols, 3 agent, 4 key, 5 record, 6 last connected, 7 sequence)
+    // MARK: The saved form (fields: 1 addresses, 3 agent, 4 key, 5 record, 6 last connected, 7 sequence)
 
     var encoded: [UInt8] {
         var writer = ProtobufWriter()
         for (address, _) in addresses { writer.bytes(1, address.bytes) }
-        for name in protocols { writer.string(2, name) }
         if !agentVersion.isEmpty { writer.string(3, agentVersion) }
         if !publicKey.isEmpty { writer.bytes(4, publicKey) }
         if let record { writer.bytes(5, record) }
@@ -61,7 +68,6 @@ struct PeerEntry: Sendable {
                     break
                 }
                 addresses.append((address, expires))
-            case 2: if protocols.count < limits.protocolsPerPeer { protocols.append(try field.string()) }
             case 3: agentVersion = try field.string()
             case 4: publicKey = try field.array()
             case 5: record = try field.array()

@@ -144,12 +144,12 @@ package final class PeerStore: Sendable {
         }
     }
 
-    /// The last connection is gone: the addresses expire from now on.
+    /// The last connection is gone: the addresses expire from now on, the protocols are forgotten.
     package func disconnected(_ peer: PeerID, now: Instant) {
         change(peer, now: now) { entry in
             entry.isConnected = false
             entry.lastConnected = WallClock.seconds()
-            entry.keepAddresses(until: now + Lifetime.recentlyConnected)
+            entry.shrink(until: now + Lifetime.recentlyConnected)
         }
     }
 

@@ -3,6 +3,7 @@ import Multiformats
 import NIOCore
 import NIOPosix
 import PeerCrypto
+import Synchronization
 import Testing
 import Transport
 
@@ -61,4 +62,23 @@ extension Host {
         try await body()
         return try await promise.futureResult.get()
     }
+}
+
+/// What was logged.
+final class Lines: Sendable {
+    let all = Mutex<[String]>([])
+}
+
+struct LineLog: LogHandler {
+    let lines: Lines
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level = .trace
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    init(lines: Lines) { self.lines = lines }
+
+    func log(event: LogEvent) { lines.all.withLock { $0.append(event.message.description) } }
 }

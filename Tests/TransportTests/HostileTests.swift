@@ -7,10 +7,6 @@ import Transport
 
 /// What a host does against peers that mean no good, over real sockets.
 @Suite(.serialized) struct HostileTests {
-    static func syn(_ id: UInt32) -> (YamuxFrame, [UInt8]) {
-        (YamuxFrame(.windowUpdate, .syn, stream: id, length: 0), [])
-    }
-
     /// Whether an honest host gets in and gets its echo.
     static func serves(_ host: Host) async throws -> Bool {
         let honest = Host(configuration: quiet(), group: MultiThreadedEventLoopGroup.singleton)
@@ -25,19 +21,22 @@ import Transport
     @Test(
         "A frame against the rules costs the peer its connection, with a go-away, and nobody else anything",
         arguments: [
-            [(YamuxFrame(.windowUpdate, .syn, stream: 1, length: 0xffff_0000), [])],
-            [(YamuxFrame(.data, .syn, stream: 1, length: 262_145), [])],
-            [syn(1), syn(1)], [syn(2)],
-            (0..<1_000).map { (YamuxFrame(.ping, .syn, stream: 0, length: $0), []) },
-            (0..<10_000).map { syn($0 * 2 + 1) },
-            (0..<1_000).flatMap {
-                [syn($0 * 2 + 1), (YamuxFrame(.windowUpdate, .rst, stream: $0 * 2 + 1, length: 0), [])]
-            },
-        ] as [[(YamuxFrame, [UInt8])]])
-    func violations(_ frames: [(YamuxFrame, [UInt8])]) async throws {
+            Offence("credit overflow", [YamuxFrame(.windowUpdate, .syn, stream: 1, length: 0xffff_0000)]),
+            Offence("data beyond the window", [YamuxFrame(.data, .syn, stream: 1, length: 262_145)]),
+            Offence("a stream opened twice", [.syn(1), .syn(1)]),
+            Offence("a stream of ours opened", [.syn(2)]),
+            Offence("ping flood", (0..<1_000).map { YamuxFrame(.ping, .syn, stream: 0, length: $0) }),
+            Offence("open flood", (0..<10_000).map { .syn($0 * 2 + 1) }),
+            Offence(
+                "open and reset flood",
+                (0..<1_000).flatMap {
+                    [.syn($0 * 2 + 1), YamuxFrame(.windowUpdate, .rst, stream: $0 * 2 + 1, length: 0)]
+                }),
+        ])
+    func violations(_ offence: Offence) async throws {
         try await withHosts([quiet()]) { hosts in
             let peer = try await RawPeer.connect(to: hosts[0].dialAddress)
-            try? await peer.send(frames)
+            try? await peer.send(offence.frames.map { ($0, []) })
             try await peer.channel.closeFuture.get()
             #expect(try await peer.received.contains(YamuxFrame(.goAway, stream: 0, length: 1)))
             #expect(try await Self.serves(hosts[0]))
@@ -213,4 +212,19 @@ extension Multistream {
         // The words are the same as the dialer's: header and name.
         Multistream(proposing: [protocolID]).start(into: &output)
     }
+}
+
+/// Frames that break a rule, and which.
+struct Offence: CustomTestStringConvertible {
+    let testDescription: String
+    let frames: [YamuxFrame]
+
+    init(_ description: String, _ frames: [YamuxFrame]) {
+        testDescription = description
+        self.frames = frames
+    }
+}
+
+extension YamuxFrame {
+    fileprivate static func syn(_ id: UInt32) -> YamuxFrame { YamuxFrame(.windowUpdate, .syn, stream: id, length: 0) }
 }

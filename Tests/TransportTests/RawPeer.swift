@@ -35,6 +35,8 @@ final class RawPeer: ChannelInboundHandler, @unchecked Sendable {  // loop-confi
         let raw = try await channel.eventLoop.submit {
             let raw = RawPeer(channel, identity, peer)
             try channel.pipeline.syncOperations.addHandler(raw)
+            // A host that refuses may have closed before the handler was there, which then hears of nothing.
+            channel.closeFuture.whenComplete { _ in raw.ready.fail(ConnectionError.closed) }
             return raw
         }.get()
         try await raw.ready.futureResult.get()
