@@ -71,13 +71,15 @@ let floor1: [Target] = [
 let floor2: [Target] = [
     room("Transport", ["SansIO", "Multiformats", "PeerCrypto", nioCore, nioPosix, logging]),
     room("BlockExchange", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
+    room("DHT", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
     room("MerkleDAG", ["Multiformats", "PeerCrypto", "CPlatform", nioCore]),
 ]
 let floor3: [Target] = [
+    room("Simulation", ["SansIO", "Multiformats", "PeerCrypto", "DHT", nioCore]),
     room(
         "PeerNode",
         [
-            "SansIO", "Multiformats", "PeerCrypto", "Storage", "Transport", "BlockExchange", "MerkleDAG",
+            "SansIO", "Multiformats", "PeerCrypto", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG",
             nioCore, nioPosix, logging, toml,
         ])
 ]
@@ -85,7 +87,7 @@ let floor4: [Target] = [
     room(
         "HTTPAPI",
         [
-            "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage", "Transport", "BlockExchange",
+            "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage", "Transport", "DHT", "BlockExchange",
             nioCore, nioPosix, nioHTTP1, hummingbird, logging,
         ])
 ]
@@ -101,7 +103,7 @@ let floor5: [Target] = [
         linkerSettings: [.unsafeFlags(staticRuntime, .when(platforms: [.linux]))]),
     room("Swarm", path: "testnet/Swarm", ["Multiformats", "PeerCrypto"]),
     .executableTarget(
-        name: "testnet", dependencies: ["Swarm", "Multiformats", "PeerCrypto", "SansIO", argumentParser],
+        name: "testnet", dependencies: ["Swarm", "Simulation", "Multiformats", "PeerCrypto", "SansIO", argumentParser],
         path: "testnet", exclude: ["README.md", "Swarm"], swiftSettings: house),
 ]
 
@@ -114,14 +116,16 @@ let testTargets: [Target] = [
     tests("MerkleDAG", ["MerkleDAG", "PeerCrypto", "Multiformats", nioCore]),
     tests(
         "Transport", ["Transport", "SansIO", "PeerCrypto", "Multiformats", nioCore, nioPosix, nioEmbedded, logging]),
+    tests("DHT", ["DHT", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
+    tests("Simulation", ["Simulation", "DHT", "SansIO", "PeerCrypto", "Multiformats"]),
     tests("BlockExchange", ["BlockExchange", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
     tests(
         "PeerNode",
         [
-            "PeerNode", "Storage", "Transport", "BlockExchange", "MerkleDAG", "SansIO", "PeerCrypto", "Multiformats",
+            "PeerNode", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG", "SansIO", "PeerCrypto", "Multiformats",
             nioCore, nioPosix, logging,
         ]),
-    tests("HTTPAPI", ["HTTPAPI", "PeerNode", "MerkleDAG", "PeerCrypto", "Multiformats", nioCore, nioPosix, logging]),
+    tests("HTTPAPI", ["HTTPAPI", "PeerNode", "DHT", "MerkleDAG", "PeerCrypto", "Multiformats", nioCore, nioPosix, logging]),
     tests("CLI", ["Multiformats"]),
     tests("Tidy", []),
 ]
@@ -131,7 +135,7 @@ let testTargets: [Target] = [
 var fuzzTargets: [Target] = [
     room(
         "FuzzTargets", path: "Fuzz/Targets",
-        ["Multiformats", "SansIO", "PeerCrypto", "BlockExchange", "MerkleDAG", "Transport", "HTTPAPI", nioCore]),
+        ["Multiformats", "SansIO", "PeerCrypto", "DHT", "BlockExchange", "MerkleDAG", "Transport", "HTTPAPI", nioCore]),
     tests("FuzzReplay", ["FuzzTargets", "SansIO"]),
 ]
 var products: [Product] = [
