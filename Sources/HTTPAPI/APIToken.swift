@@ -33,16 +33,7 @@ package struct APIToken: Sendable {
     package static func loadOrCreate(repository: String) throws -> APIToken {
         if let token = load(repository: repository) { return token }
         let token = APIToken()
-        let path = path(repository)
-        // Made under another name with its rights first, so that nobody ever sees it open or half.
-        let temporary = path + ".new"
-        try? FileManager.default.removeItem(atPath: temporary)
-        guard
-            FileManager.default.createFile(
-                atPath: temporary, contents: Data((token.text + "\n").utf8), attributes: [.posixPermissions: 0o600])
-        else { throw ConfigurationFailure.unwritable(temporary) }
-        try? FileManager.default.removeItem(atPath: path)
-        try FileManager.default.moveItem(atPath: temporary, toPath: path)
+        try PrivateFile.store(Array((token.text + "\n").utf8), at: path(repository), replacing: true)
         return token
     }
 
@@ -56,12 +47,10 @@ package struct APIToken: Sendable {
 
 /// Why the API cannot be set up.
 package enum ConfigurationFailure: Error, CustomStringConvertible {
-    case unwritable(String)
     case openWithoutToken(String)
 
     package var description: String {
         switch self {
-        case .unwritable(let path): "cannot write \(path): check the rights of its folder"
         case .openWithoutToken(let address):
             "api.listen is \(address), which others can reach, and api.require_token is false; "
                 + "set it to true, or listen on 127.0.0.1"
