@@ -73,6 +73,9 @@ extension Multiaddr {
 
     /// The IP address it starts with: four or sixteen bytes.
     package var ipAddress: [UInt8]? {
+        // The usual case without taking the address apart; the codes of /ip4 and /ip6 are one byte long.
+        if bytes.first == 4 { return Array(bytes[1..<5]) }
+        if bytes.first == 41 { return Array(bytes[1..<17]) }
         let first = components.first { $0.proto != .ip6zone }
         return first.flatMap { $0.proto == .ip4 || $0.proto == .ip6 ? $0.value : nil }
     }

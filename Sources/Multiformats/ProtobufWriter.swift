@@ -57,6 +57,9 @@ package struct ProtobufWriter: Sendable {
         buffer.writeImmutableBuffer(value)
     }
 
+    /// Appends fields that another writer has written.
+    package mutating func append(_ other: ProtobufWriter) { buffer.writeImmutableBuffer(other.buffer) }
+
     package mutating func string(_ field: Int, _ value: String) {
         bytesHeader(field, length: value.utf8.count)
         buffer.writeString(value)
