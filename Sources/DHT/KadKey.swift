@@ -13,7 +13,7 @@ package struct KadKey: Hashable, Sendable {
 
     /// The place of `key`: its SHA-256.
     package init(hashing key: [UInt8]) {
-        self.init(bytes: ContentHash.sha256(key).digest)
+        self.init(words: ContentHash.sha256(key).words ?? (0, 0, 0, 0))
     }
 
     /// The place of a peer: the SHA-256 of its multihash.
