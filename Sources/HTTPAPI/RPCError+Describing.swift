@@ -1,3 +1,4 @@
+import DHT
 import Foundation
 import MerkleDAG
 import NIOCore
@@ -28,9 +29,9 @@ extension RPCError {
         case .repositoryExists: .conflict
         case .offline, .needsRunningNode: .unavailable
         case .timedOut: .timeout
-        case .badAddress: .malformed
-        case .full: .failure
-        case .shuttingDown: .retryLater
+        case .badAddress, .wrongNetwork, .routing(.invalid): .malformed
+        case .shuttingDown, .routing(.tooMany): .retryLater
+        case .full, .routing: .failure
         case .noSwarmKey: .badConfiguration
         }
     }

@@ -25,6 +25,8 @@ package final class Node: Sendable {
     /// When the node was opened, for uptime and rates.
     package let opened: NIODeadline
     private let network = Mutex<Network?>(nil)
+    /// The peers dialled at the start; what is changed here is in the file, too.
+    let bootstrap: Mutex<[Multiaddr]>
 
     package var peerID: PeerID { identity.peerID }
     package var blocks: Blockstore { repository.blocks }
@@ -44,6 +46,7 @@ package final class Node: Sendable {
         self.plane = plane
         self.logger = logger
         opened = .now()
+        bootstrap = Mutex(configuration.network.bootstrap.compactMap { try? Multiaddr($0) })
     }
 
     // MARK: Life

@@ -1,3 +1,4 @@
+package import DHT
 package import Multiformats
 
 /// What a node could not do, in words that say what failed, why, and what to do.
@@ -18,6 +19,10 @@ package enum NodeError: Error, Sendable {
     case full(String)
     case shuttingDown
     case noSwarmKey(String)
+    /// Something that this network does not have.
+    case wrongNetwork(String)
+    /// The DHT could not do it.
+    case routing(QueryFailure)
 }
 
 extension NodeError: CustomStringConvertible {
@@ -39,6 +44,13 @@ extension NodeError: CustomStringConvertible {
         case .shuttingDown: "The node is shutting down."
         case .noSwarmKey(let path):
             "The private network's key cannot be read from \(path): put the swarm.key file there, or name it with --swarm-key."
+        case .wrongNetwork(let why): "Not in this network: \(why)."
+        case .routing(.noPeers):
+            "No peer of the DHT is known yet: name one with `peernode bootstrap add`, or wait until one is found."
+        case .routing(.invalid(let why)): "The record is not valid: \(why)."
+        case .routing(.tooMany): "Too many queries are under way: try again in a moment."
+        case .routing(.unreachable): "No peer of the DHT could be reached: see `peernode stats dht`."
+        case .routing(.cancelled): "The query was given up."
         }
     }
 }
