@@ -94,19 +94,26 @@ extension Host {
     /// peers saw us at. Without `/p2p`.
     package var addresses: [Multiaddr] { state.withLock { $0.advertised } }
 
+    /// Public addresses at which peers in four different networks reached us by dialling.
+    package var observedAddresses: [Multiaddr] { state.withLock { $0.observed.confirmed(now: now) } }
+
+    /// Tells peers of `addresses`, too: another transport of this node listens there. Wildcards are replaced as for
+    /// the host's own.
+    package func addListenAddresses(_ addresses: [Multiaddr]) {
+        state.withLock { state in state.bound += addresses.filter { !state.bound.contains($0) } }
+        refreshAddresses()
+    }
+
     private static func expand(_ bound: [Multiaddr]) -> [Multiaddr] {
         guard bound.contains(where: \.isUnspecified) else { return bound }
+        // Link-local addresses need a zone that means something on this machine only.
         let interfaces = ((try? System.enumerateDevices()) ?? []).compactMap { $0.address?.ipAddress }
+            .filter { !$0.hasPrefix("fe80") }.compactMap { try? Multiaddr(ip: $0, tcp: 0).components.first }
         return bound.flatMap { address -> [Multiaddr] in
-            guard address.isUnspecified, let (_, port) = address.tcp, let ip = address.ipAddress else {
-                return [address]
-            }
-            return interfaces.compactMap { interface in
-                // Link-local addresses need a zone that means something on this machine only.
-                guard !interface.hasPrefix("fe80"), let expanded = try? Multiaddr(ip: interface, tcp: port),
-                    expanded.ipAddress?.count == ip.count
-                else { return nil }
-                return expanded
+            let parts = address.components
+            guard address.isUnspecified, let wildcard = parts.first else { return [address] }
+            return interfaces.filter { $0.proto == wildcard.proto }.compactMap {
+                try? Multiaddr(components: [$0] + parts.dropFirst())
             }
         }
     }
