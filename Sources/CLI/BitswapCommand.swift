@@ -48,7 +48,8 @@ struct BitswapCommand: AsyncParsableCommand {
 
 struct StatsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stats", abstract: "Counters: bw, repo.", subcommands: [Bandwidth.self, RepoCommand.Stat.self])
+        commandName: "stats", abstract: "Counters: bw, dht, repo.",
+        subcommands: [Bandwidth.self, Tables.self, RepoCommand.Stat.self])
 
     struct Bandwidth: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

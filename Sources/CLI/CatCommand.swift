@@ -9,9 +9,10 @@ struct CatCommand: AsyncParsableCommand {
             EXAMPLES
               peernode cat bafy.../song.flac | ffplay -
               peernode cat bafy... --offset 1000 --length 500
+              peernode cat /ipns/k51.../notes.txt
             """)
 
-    @Argument(help: ArgumentHelp("A CID, or a path below one.", valueName: "cid[/path]"))
+    @Argument(help: ArgumentHelp("A CID, a path below one, or a path that begins with /ipns/NAME.", valueName: "path"))
     var path: String
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Bytes to skip.", valueName: "bytes"))
@@ -45,9 +46,10 @@ struct LsCommand: AsyncParsableCommand {
             EXAMPLES
               peernode ls bafy...
               peernode ls bafy.../photos --json
+              peernode ls /ipns/k51...
             """)
 
-    @Argument(help: ArgumentHelp("A CID, or a path below one.", valueName: "cid[/path]"))
+    @Argument(help: ArgumentHelp("A CID, a path below one, or a path that begins with /ipns/NAME.", valueName: "path"))
     var path: String
 
     @OptionGroup var fetch: FetchOptions

@@ -11,9 +11,10 @@ struct GetCommand: AsyncParsableCommand {
             EXAMPLES
               peernode get bafy...
               peernode get bafy.../photos -o holiday
+              peernode get /ipns/k51.../photos
             """)
 
-    @Argument(help: ArgumentHelp("A CID, or a path below one.", valueName: "cid[/path]"))
+    @Argument(help: ArgumentHelp("A CID, a path below one, or a path that begins with /ipns/NAME.", valueName: "path"))
     var path: String
 
     @Option(
@@ -28,12 +29,7 @@ struct GetCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let name: [UInt8]
-        do {
-            name = try DAGPath(path).lastName
-        } catch {
-            throw RPCError(.malformed, error.description)
-        }
+        let name = try API.lastName(of: path)
         let target = Paths.absolute(output ?? EntryName.text(name))
         let progress = ProgressLine("fetching")
         defer { progress.finish() }

@@ -14,7 +14,8 @@ package final class API: Sendable {
     package static let commands: [String: RPCCommand] = Dictionary(
         uniqueKeysWithValues: [
             contentCommands, addCommands, blockCommands, dagCommands, carCommands, pinCommands, repoCommands,
-            swarmCommands, bitswapCommands, statsCommands, nodeCommands, configCommands,
+            swarmCommands, bitswapCommands, statsCommands, nodeCommands, configCommands, bootstrapCommands,
+            routingCommands, provideCommands, nameCommands,
         ].joined().map { ($0.name, $0) })
 
     package let node: Node
@@ -57,7 +58,7 @@ extension API {
 
     /// Where a path leads, which must be a block.
     func resolve(_ text: String, _ reader: DAGReader) async throws -> CID {
-        let found = try await reader.resolve(Self.path(text))
+        let found = try await reader.resolve(contentPath(text))
         guard found.remainder.isEmpty else {
             throw RPCError(.failure, "\(text) leads to a value inside \(found.cid), not to a block")
         }

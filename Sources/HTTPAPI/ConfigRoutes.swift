@@ -6,9 +6,6 @@ extension API {
     static let configCommands = [
         RPCCommand("config") { api, request in .value(try api.configure(request)) },
         RPCCommand("config/show") { api, _ in .value(api.wholeConfiguration) },
-        RPCCommand("bootstrap/list") { api, _ in
-            .value(["Peers": .array(api.node.configuration.network.bootstrap.map { .string($0) })])
-        },
     ]
 
     /// Kubo's names for what we have, too.

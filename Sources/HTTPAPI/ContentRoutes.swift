@@ -36,15 +36,16 @@ extension API {
 
     /// A file or folder as a tar stream.
     private func get(_ request: RPCRequest) async throws -> RPCReply {
-        let path = try Self.path(request.parameters.argument(0, "ipfs-path"))
+        let path = try request.parameters.argument(0, "ipfs-path")
+        let name = try Self.lastName(of: path)
         if try request.parameters.flag("compress", "C") {
             throw RPCError.usage("compression is not offered; compress what you got")
         }
         let reader = node.reader(try session(request))
-        let root = try await reader.summary(of: try await resolve(path.description, reader))
+        let root = try await reader.summary(of: try await resolve(path, reader))
         let length = root.kind == .file ? root.size : root.cumulativeSize
         return .bytes(type: "application/x-tar", length: Int(clamping: length)) { sink in
-            for try await bytes in TarStream(root.cid, from: reader, rootName: path.lastName) {
+            for try await bytes in TarStream(root.cid, from: reader, rootName: name) {
                 try await sink.write(bytes)
             }
         }

@@ -16,7 +16,7 @@ extension API {
         let text = try request.parameters.argument(0, "ref")
         let codec = try Self.codec(request.parameters.text("output-codec") ?? "dag-json")
         let reader = node.reader(try session(request))
-        let (root, segments) = try await Self.node(at: try Self.path(text), reader)
+        let (root, segments) = try await Self.node(at: try await contentPath(text), reader)
         var value = try DataCodec.decode(try await reader.block(root), codec: root.codec)
         for segment in segments {
             guard let name = String(validating: segment, as: UTF8.self), let next = value.child(name) else {
