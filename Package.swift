@@ -155,7 +155,8 @@ let benchmarks: [Target] =
         .executableTarget(
             name: "benchmarks",
             dependencies: [
-                "Swarm", "PeerNode", "Transport", "PeerCrypto", "SansIO", "Multiformats", nioCore, nioPosix, logging,
+                "Swarm", "PeerNode", "Transport", "DHT", "PeerCrypto", "SansIO", "Multiformats", nioCore, nioPosix,
+                logging,
             ],
             path: "Benchmarks", swiftSettings: house)
     ]
