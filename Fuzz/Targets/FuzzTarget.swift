@@ -18,7 +18,8 @@ package struct FuzzTarget: Sendable, CustomStringConvertible {
     package var description: String { name }
 
     /// Every target, in the order of the floors.
-    package static let all: [FuzzTarget] = multiformats + crypto + exchange + dags + transport + http
+    package static let all: [FuzzTarget] =
+        multiformats + crypto + exchange + dags + transport + localDiscovery + dht + http
 
     /// The target of that name.
     package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
