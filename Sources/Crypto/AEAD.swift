@@ -82,6 +82,44 @@ package enum AEAD {
         return opened ? length - tagLength : nil
     }
 
+    /// The same as `sealInPlace` with additional data that is part of the buffer: a packet's header.
+    package static func sealInPlace(
+        _ buffer: inout ByteBuffer, at index: Int, length: Int, key: SecretBytes, nonce: Nonce, header: Range<Int>
+    ) {
+        precondition(index >= 0 && length >= 0 && key.count == keyLength)
+        precondition(header.lowerBound >= 0 && header.upperBound <= index)
+        let end = index + length + tagLength
+        if buffer.capacity < end { buffer.reserveCapacity(end) }
+        unsafe buffer.withVeryUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            let region = unsafe base + index
+            let additional = unsafe UnsafeRawBufferPointer(start: base + header.lowerBound, count: header.count)
+            unsafe Sodium.seal(region, length: length, to: region, nonce: nonce, key: key, additional: additional)
+        }
+        if buffer.writerIndex < end { buffer.moveWriterIndex(to: end) }
+    }
+
+    /// Decrypts what stands behind the first `header` readable bytes of `packet`, which are the additional
+    /// data, and appends the plaintext to `output`. `false`, and nothing appended, when the tag does not fit.
+    package static func open(
+        packet: ByteBuffer, header: Int, into output: inout ByteBuffer, key: SecretBytes, nonce: Nonce
+    ) -> Bool {
+        precondition(header >= 0 && key.count == keyLength)
+        let length = packet.readableBytes - header - tagLength
+        guard length >= 0 else { return false }
+        var opened = false
+        unsafe output.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { output in
+            opened = unsafe packet.withUnsafeReadableBytes { packet in
+                guard let base = packet.baseAddress else { return false }
+                return unsafe Sodium.open(
+                    base + header, length: length + tagLength, to: output.baseAddress, nonce: nonce, key: key,
+                    additional: UnsafeRawBufferPointer(start: base, count: header))
+            }
+            return opened ? length : 0
+        }
+        return opened
+    }
+
     /// `plaintext` encrypted, with its tag.
     package static func seal(_ plaintext: [UInt8], key: SecretBytes, nonce: Nonce, additional: [UInt8] = []) -> [UInt8]
     {

@@ -148,6 +148,30 @@ package enum Sodium {
         return succeeded ? shared : nil
     }
 
+    // MARK: Ed25519 to X25519
+
+    /// The X25519 secret that belongs to an Ed25519 secret key of 64 bytes.
+    static func x25519Secret(ed25519 secret: SecretBytes) -> SecretBytes {
+        precondition(secret.count == 64)
+        initialize()
+        return unsafe SecretBytes(count: 32) { output in
+            unsafe secret.withPointer { secret in
+                _ = unsafe crypto_sign_ed25519_sk_to_curve25519(
+                    output,
+                    secret)
+            }
+        }
+    }
+
+    /// The X25519 key of an Ed25519 public key; `nil` for bytes that are no point of the main subgroup
+    /// (small and mixed order included).
+    static func x25519PublicKey(ed25519 key: [UInt8]) -> [UInt8]? {
+        guard key.count == 32 else { return nil }
+        initialize()
+        var output = [UInt8](repeating: 0, count: 32)
+        return unsafe crypto_sign_ed25519_pk_to_curve25519(&output, key) == 0 ? output : nil
+    }
+
     // MARK: SHA-256, HMAC, BLAKE2b
 
     /// SHA-256 of two short arrays, one behind the other; content goes through `ContentHash`, which is faster.
@@ -189,5 +213,21 @@ package enum Sodium {
         unsafe crypto_generichash_blake2b(
             &digest, length, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt64(bytes.count), nil, 0)
         return digest
+    }
+
+    /// Keyed BLAKE2b of `bytes` into `output` of 16 to 64 bytes; `nil` as key makes it a plain hash.
+    static func blake2b(_ bytes: UnsafeRawBufferPointer, key: SecretBytes?, to output: UnsafeMutableRawBufferPointer) {
+        precondition((16...64).contains(output.count))
+        initialize()
+        guard let target = unsafe output.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+        let input = unsafe bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        guard let key else {
+            _ = unsafe crypto_generichash_blake2b(target, output.count, input, UInt64(bytes.count), nil, 0)
+            return
+        }
+        unsafe key.withPointer { bytesOfKey in
+            _ = unsafe crypto_generichash_blake2b(
+                target, output.count, input, UInt64(bytes.count), bytesOfKey, key.count)
+        }
     }
 }

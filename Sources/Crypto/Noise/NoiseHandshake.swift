@@ -44,6 +44,12 @@ package struct NoiseHandshake: Sendable {
         state.mixHash(known)
     }
 
+    /// Sets the ephemeral key of a handshake that has drawn none yet, for those whose luck is injected.
+    package mutating func setEphemeral(_ key: NoiseKeyPair) {
+        precondition(localEphemeral == nil, "an ephemeral key is drawn once")
+        localEphemeral = key
+    }
+
     /// Whether every message has gone through.
     package var isComplete: Bool { !failed && nextMessage == pattern.messages.count }
 
@@ -122,6 +128,13 @@ package struct NoiseHandshake: Sendable {
         return role == .initiator
             ? (NoiseCipher(key: first), NoiseCipher(key: second))
             : (NoiseCipher(key: second), NoiseCipher(key: first))
+    }
+
+    /// The bare keys of the two directions, for a transport whose packets carry their own counter.
+    package func splitKeys() -> (send: SecretBytes, receive: SecretBytes) {
+        precondition(isComplete, "the handshake is not over")
+        let (first, second) = state.split()
+        return role == .initiator ? (first, second) : (second, first)
     }
 
     private mutating func mixEphemeral(_ key: [UInt8]) {

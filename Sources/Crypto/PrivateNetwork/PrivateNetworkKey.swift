@@ -4,8 +4,8 @@ import Multiformats
 ///
 /// Source: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md
 package struct PrivateNetworkKey: Sendable {
-    /// 32 bytes.
-    let secret: SecretBytes
+    /// 32 bytes, for the ciphers and handshakes that mix them in.
+    package let secret: SecretBytes
 
     /// A new random key.
     package static func generate() -> PrivateNetworkKey { PrivateNetworkKey(secret: .random(32)) }
