@@ -69,7 +69,7 @@ let floor1: [Target] = [
     room("Storage", ["Multiformats", "PeerCrypto", "CPlatform", nioCore, grdb, sqlite]),
 ]
 let floor2: [Target] = [
-    room("Transport", ["SansIO", "Multiformats", "PeerCrypto", nioCore, nioPosix, logging]),
+    room("Transport", ["SansIO", "Multiformats", "PeerCrypto", "CPlatform", nioCore, nioPosix, logging]),
     room("BlockExchange", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
     room("DHT", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
     room("MerkleDAG", ["Multiformats", "PeerCrypto", "CPlatform", nioCore]),
