@@ -187,6 +187,7 @@ extension Kademlia {
         let known = query.lanes[lane].contacts[contact]
         guard query.callCount < configuration.maximumCallsPerQuery else {
             query.lanes[lane].failed(contact)
+            query.lanes[lane].stop()
             return
         }
         query.callCount += 1

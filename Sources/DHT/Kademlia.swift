@@ -265,7 +265,13 @@ extension Kademlia {
                 contactIsGivenUp(serial, lane, contact, now: now, into: &effects)
             }
             suspect(call, now: now, into: &effects)
-        case .givenUp: failed(id, .timeout, now: now, into: &effects)
+        case .givenUp:
+            // Of an abandoned call the shell need not tell the end, so its silence says nothing.
+            if case .none = call.purpose {
+                calls[id] = nil
+            } else {
+                failed(id, .timeout, now: now, into: &effects)
+            }
         }
     }
 

@@ -216,6 +216,11 @@ package struct Lookup: Sendable {
         contacts[index].addresses = []
     }
 
+    /// Asks nobody any more: it ends when those who were asked have answered.
+    package mutating func stop() {
+        for index in contacts.indices where contacts[index].state == .heard { failed(index) }
+    }
+
     private mutating func settle(_ index: Int, _ state: State) {
         if contacts[index].state == .waiting {
             let path = Int(contacts[index].path)
