@@ -11,12 +11,16 @@ BUILD := swift build -c release --build-tests
 BIN := .build/release
 
 # Knobs: make fuzz SECONDS=60 TARGET=yamux; make kill-loop KILLS=500; make test FILTER=Yamux
+# make sim SCENARIO=lookup SEED=42 NODES=1000
 SECONDS ?= 60
 TARGET ?=
 KILLS ?= 10000
 FILTER ?=
+SEED ?= 1
+SCENARIO ?= mixed
+NODES ?=
 
-.PHONY: help setup build release demo test check lint format bench fuzz interop kill-loop clean
+.PHONY: help setup build release demo test check lint format bench fuzz interop kill-loop sim clean
 
 help: ## What can be made
 	@echo "peernode: make TARGET"
@@ -58,6 +62,9 @@ interop: build ## A foreign implementation and ours, in both directions
 
 kill-loop: build ## Kills a node KILLS times at random moments and checks that nothing is lost
 	@$(BIN)/testnet torture --kills $(KILLS)
+
+sim: build ## SCENARIO (or all) on NODES nodes in virtual time; the same run for the same SEED
+	@$(BIN)/testnet sim --scenario $(SCENARIO) --seed $(SEED) $(if $(NODES),--nodes $(NODES))
 
 clean: ## Removes what was built
 	@rm -rf .build .build-fuzz .venv

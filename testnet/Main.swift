@@ -17,7 +17,7 @@ struct Testnet: AsyncParsableCommand {
               testnet down                      end a testnet from another terminal
               testnet demo                      watch content move between three nodes
             """,
-        subcommands: [Up.self, Down.self, List.self, Run.self, DemoCommand.self, Torture.self])
+        subcommands: [Up.self, Down.self, List.self, Run.self, DemoCommand.self, Torture.self, Simulate.self])
 }
 
 /// Where a testnet lives; the same for every command, so that they find each other.
