@@ -15,3 +15,9 @@ package enum IPNSValidator {
     /// The index of the best of `values`, which were validated before.
     package static func select(_ values: [[UInt8]]) -> Int { IPNSRecord.best(of: values) ?? 0 }
 }
+
+extension RecordValidator {
+    /// `/ipns/` and a PeerID's multihash: the value is a record that the PeerID's key signed and that is alive.
+    package static let ipns = RecordValidator(
+        validate: { IPNSValidator.validate($0, $1, nowMilliseconds: $2) }, select: { IPNSValidator.select($0) })
+}

@@ -117,6 +117,24 @@ struct ProvideKeys: Sendable {
         return taken
     }
 
+    /// About `most` of the entries in these buckets, evenly spread, whatever their state.
+    func sample(_ range: Range<Int>, most: Int) -> [ProvideEntry] {
+        let total = range.reduce(0) { $0 + buckets[$1].count }
+        let step = max(1, total / max(1, most))
+        var result: [ProvideEntry] = []
+        var index = 0
+        for bucket in range {
+            // The first at or behind the next multiple of the step.
+            var next = (index + step - 1) / step * step
+            while next < index + buckets[bucket].count {
+                result.append(buckets[bucket][next - index])
+                next += step
+            }
+            index += buckets[bucket].count
+        }
+        return result
+    }
+
     /// Where `place` is in its bucket, or would be.
     private func find(_ place: KadKey, _ bucket: Int) -> (found: Int?, index: Int) {
         let entries = buckets[bucket]

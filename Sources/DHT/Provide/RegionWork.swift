@@ -10,13 +10,15 @@ struct RegionWork: Sendable {
         var keys: [Int]
     }
 
-    /// Sorted by place.
+    /// What is announced, sorted by place.
     let keys: [ProvideEntry]
+    /// Others of our keys in the region: what may be looked up to know everyone there.
+    private let probes: [ProvideEntry]
     private var neighbourhood: Neighbourhood
     /// For each key its closest peers once they are known, as indices into the neighbourhood's peers.
     private var closest: [[Int]?]
     private var undecided: Int
-    /// Keys that were looked up, with or without success.
+    /// Keys and probes that were looked up, with or without success.
     private var walked: [Bool]
     private var walking: [Int] = []
     private var failures = 0
@@ -31,48 +33,54 @@ struct RegionWork: Sendable {
     /// Lookups of one region at a time: each may spare the others.
     private static let parallelWalks = 3
 
-    init(_ keys: [ProvideEntry], replication: Int) {
+    init(_ keys: [ProvideEntry], probes: [ProvideEntry], replication: Int) {
         self.keys = keys
+        self.probes = probes
         neighbourhood = Neighbourhood(replication: replication)
         closest = [[Int]?](repeating: nil, count: keys.count)
-        walked = [Bool](repeating: false, count: keys.count)
+        walked = [Bool](repeating: false, count: keys.count + probes.count)
         told = [Int](repeating: 0, count: keys.count)
         undecided = keys.count
     }
 
     // MARK: Finding the peers
 
-    /// The key to look up next, if any.
+    /// The key or probe of that number.
+    func spot(_ index: Int) -> ProvideEntry { index < keys.count ? keys[index] : probes[index - keys.count] }
+
+    /// What to look up next, if anything: the number of a key or probe.
     ///
     /// - Parameter depth: how many bits a lookup's target shares with all that the lookup is expected to cover.
     func nextWalk(depth: Int) -> Int? {
         guard undecided > 0, failures < Self.mostFailures, walking.count < Self.parallelWalks else { return nil }
-        let busy = walking.map { Neighbourhood.subtree(keys[$0].place, depth) }
+        let busy = walking.map { Neighbourhood.subtree(spot($0).place, depth) }
         var other: Int?
-        for index in keys.indices where closest[index] == nil && !walked[index] {
-            let place = keys[index].place
+        for index in walked.indices where !walked[index] {
+            let isKey = index < keys.count
+            if isKey, closest[index] != nil { continue }
+            let place = spot(index).place
             guard !busy.contains(where: { $0.contains(place.words.0) }) else { continue }
             // Where nobody is known first. A key whose surroundings are known needs its own lookup only when what
             // is under way did not help.
             if !neighbourhood.isCovered(place) { return index }
-            other = other ?? index
+            if isKey { other = other ?? index }
         }
         return walking.isEmpty ? other : nil
     }
 
-    /// Key `index` is being looked up; `found` or `notFound` follows.
+    /// Key or probe `index` is being looked up; `found` or `notFound` follows.
     mutating func walks(_ index: Int) {
         walked[index] = true
         walking.append(index)
     }
 
-    /// The peers closest to key `index`, or fewer when `isWhole` says that these are all.
+    /// The peers closest to key or probe `index`, or fewer when `isWhole` says that these are all.
     ///
     /// - Parameter density: how many bits leave about as many peers in a subtree as a key has closest ones.
     mutating func found(_ index: Int, _ answer: [KadPeer], isWhole: Bool, density: Int) {
         walking.removeAll { $0 == index }
-        let numbers = neighbourhood.learn(answer, around: keys[index].place, isWhole: isWhole)
-        if closest[index] == nil {
+        let numbers = neighbourhood.learn(answer, around: spot(index).place, isWhole: isWhole)
+        if index < keys.count, closest[index] == nil {
             undecided -= 1
             // What the lookup says of its own target is as good as it gets.
             closest[index] = numbers
@@ -130,7 +138,11 @@ struct RegionWork: Sendable {
 
     mutating func ended(_ announce: Announce, wasTaken: Bool) {
         telling -= 1
-        guard wasTaken else { return }
+        guard wasTaken else {
+            // Who did not take this is told nothing more now.
+            announces.removeAll { $0.peer == announce.peer }
+            return
+        }
         for key in announce.keys { told[key] += 1 }
     }
 

@@ -17,6 +17,9 @@ extension Reprovider {
     /// Whether we provide this key, and when it was last announced.
     package func record(of key: Multihash) -> ProvideRecord? { keys.entry(key)?.record }
 
+    /// Own keys of a region that are looked up where the region's announced ones leave gaps.
+    private static let probes = 128
+
     // MARK: Starting
 
     /// Starts what there is room for.
@@ -66,7 +69,9 @@ extension Reprovider {
         let taken = keys.take(first..<end, limit: limit)
         cursor = taken.count < limit ? end % ProvideKeys.bucketCount : first
         serial += 1
-        regions[serial] = RegionWork(taken, replication: configuration.replication)
+        // What is announced now may be a part of the region, whose closest peers are in all of it.
+        let probes = keys.sample(first / width * width..<end, most: Self.probes)
+        regions[serial] = RegionWork(taken, probes: probes, replication: configuration.replication)
         return true
     }
 
@@ -74,7 +79,7 @@ extension Reprovider {
         let depth = walkBits
         for number in regions.keys.sorted() {
             while running.walks < configuration.parallelLookups, let index = regions[number]?.nextWalk(depth: depth),
-                let key = regions[number]?.keys[index].key
+                let key = regions[number]?.spot(index).key
             {
                 regions[number]?.walks(index)
                 running.walks += 1
@@ -148,14 +153,17 @@ extension Reprovider {
     }
 
     private mutating func finishWalk(_ region: Int, _ key: Int, _ result: QueryResult, now: Instant) {
-        guard let place = regions[region]?.keys[key].place else { return }
+        guard let place = regions[region]?.spot(key).place else { return }
         guard case .peers(let peers) = result, !peers.isEmpty else {
             statistics.failedLookups += 1
             regions[region]?.notFound(key)
+            failedInARow += 1
+            // Nobody to ask, or nobody who answers: the keys are not to blame.
+            if failedInARow >= 3 { return pause(now: now) }
             if case .failed(let failure) = result, failure != .noPeers { return }
-            // Nobody to ask at all: the keys are not to blame.
             return pause(now: now)
         }
+        failedInARow = 0
         pauses = 0
         // Few peers are all there are only where no more were ever seen.
         let most = Double(configuration.replication) * 2.5
@@ -216,7 +224,8 @@ extension Reprovider {
         }
         for (group, places) in groups.sorted(by: { $0.key < $1.key }) {
             let base = group & 0x80 != 0 ? configuration.urgentRetry : configuration.retry
-            let delay = min(configuration.longestRetry, base * Double(UInt64(1) << UInt64(group & 0x7f - 1)))
+            let longest = group & 0x80 != 0 ? configuration.retry : configuration.longestRetry
+            let delay = min(longest, base * Double(UInt64(1) << UInt64(group & 0x7f - 1)))
             serial += 1
             retries.push(Retry(at: now + delay, sequence: serial, places: places))
         }

@@ -72,6 +72,8 @@ package struct Reprovider: ProtocolCore, Sendable {
     /// Nothing is started before.
     var pausedUntil: Instant?
     var pauses = 0
+    /// Lookups that failed since one succeeded.
+    var failedInARow = 0
     var gatheringUntil: Instant?
     var rate = RateMeter()
     var cycle: ReproviderStatus.Cycle
@@ -146,16 +148,20 @@ package struct Reprovider: ProtocolCore, Sendable {
             var entry = ProvideEntry(place: place, key: key)
             entry.state = .queued
             entry.isUrgent = urgently
-            let isNew = keys.insert(entry)
+            var isChanged = keys.insert(entry)
             if urgently {
-                let known = keys.update(place) { $0.isUrgent = true }
-                // Queued already, or on its way: nothing would come of asking twice.
-                if known?.state != .urgent, known?.state != .working || isNew {
+                let isNew = isChanged
+                let known = keys.update(place) { known in
+                    isChanged = isChanged || !known.isUrgent
+                    known.isUrgent = true
+                }
+                // In that queue already, or on its way: nothing would come of asking twice.
+                if isNew || known.map({ $0.state != .urgent && $0.state != .working }) ?? false {
                     keys.update(place) { $0.state = .urgent }
                     urgent.append(place)
                 }
             }
-            if isNew { records.append(entry.record) }
+            if isChanged, let record = keys.update(place, { _ in })?.record { records.append(record) }
         }
         if !records.isEmpty { effects.append(.persist(records)) }
         if wasIdle, keys.count(.queued) > 0 { gatheringUntil = now + configuration.gathering }

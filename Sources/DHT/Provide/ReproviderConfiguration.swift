@@ -14,18 +14,18 @@ package struct ReproviderConfiguration: Sendable {
     package var parallelLookups = 8
     package var parallelUrgent = 8
     /// The most peers that are told at a time.
-    package var parallelAnnounces = 32
+    package var parallelAnnounces = 64
     /// The most regions whose peers are being sought or told at a time.
     package var parallelRegions = 4
     /// The most keys that are worked on together, and that one announce carries.
     package var regionKeys = 4096
-    package var announceKeys = 256
+    package var announceKeys = 64
     /// A cycle has at least 2^this turns, so that a small network is not told everything in one burst.
     package var leastTurnBits = 6
     /// How long a key waits after a failure; doubled at each further one up to the longest.
     package var retry = Duration.seconds(300)
     package var longestRetry = Duration.seconds(3600)
-    /// The same for urgent keys.
+    /// The same for urgent keys, up to `retry`.
     package var urgentRetry = Duration.seconds(15)
     /// How long nothing is tried after nobody could be asked at all; doubled up to the longest.
     package var pause = Duration.seconds(5)

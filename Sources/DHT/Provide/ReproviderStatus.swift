@@ -32,6 +32,25 @@ package struct ReproviderStatus: Hashable, Sendable {
     /// How many peers the network has, as far as lookups tell.
     package var networkSize: Int?
 
+    package init(
+        strategy: ProvideStrategy, isOnline: Bool, queued: Int, urgent: Int, failing: Int, provided: Int, total: Int,
+        ratePerHour: Double, now: KadTime, cycleEnds: KadTime, cycle: Cycle, lastCycle: Cycle?, networkSize: Int?
+    ) {
+        self.strategy = strategy
+        self.isOnline = isOnline
+        self.queued = queued
+        self.urgent = urgent
+        self.failing = failing
+        self.provided = provided
+        self.total = total
+        self.ratePerHour = ratePerHour
+        self.now = now
+        self.cycleEnds = cycleEnds
+        self.cycle = cycle
+        self.lastCycle = lastCycle
+        self.networkSize = networkSize
+    }
+
     /// The state in a sentence or two.
     package var summary: String {
         guard total > 0 else { return "Nothing is provided: no content matches the strategy '\(strategy.rawValue)'." }
