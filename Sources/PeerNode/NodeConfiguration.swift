@@ -15,6 +15,9 @@ package struct NodeConfiguration: Sendable, Equatable {
     package var limits = Limits()
     package var storage = Storage()
     package var content = Content()
+    package var dht = DHT()
+    package var provide = Provide()
+    package var discovery = Discovery()
     package var log = Log()
 
     /// Where each value comes from, by key; a key that is not here has its default.
@@ -30,7 +33,9 @@ package struct NodeConfiguration: Sendable, Equatable {
         /// The network's name: `coliving` is ours, `ipfs` the public one; any other keeps to its own DHT.
         package var name = "coliving"
         /// Multiaddrs to listen on; empty for a node that only dials.
-        package var listen = ["/ip4/0.0.0.0/tcp/4101", "/ip6/::/tcp/4101"]
+        package var listen = [
+            "/ip4/0.0.0.0/tcp/4101", "/ip4/0.0.0.0/udp/4101", "/ip6/::/tcp/4101", "/ip6/::/udp/4101",
+        ]
         /// Multiaddrs told to peers instead of the ones found; empty to tell what was found.
         package var announce: [String] = []
         /// Multiaddrs (with `/p2p/...`) dialled at the start.
@@ -99,6 +104,29 @@ package struct NodeConfiguration: Sendable, Equatable {
         package var profile = "unixfs-v1-2025"
         /// How long a fetch waits for a block before it gives up.
         package var fetchTimeout = Duration.seconds(60)
+    }
+
+    /// How the node takes part in the DHT.
+    package struct DHT: Sendable, Equatable {
+        /// `auto`, `client` (asks only) or `server` (answers, too). By `auto` a node serves, except in the public
+        /// network, where it does once it is known to be reachable.
+        package var mode = "auto"
+        /// Disjoint paths of a look-up of providers or values: more cost more and are harder to mislead.
+        package var paths = 8
+    }
+
+    /// What the network is told that the node has.
+    package struct Provide: Sendable, Equatable {
+        /// `roots` of what is pinned or was asked for, everything `pinned`, or `all` blocks.
+        package var strategy = "roots"
+        /// How often it is told again; records end after two days.
+        package var interval = Duration.seconds(22 * 3600)
+    }
+
+    /// How nodes of one local network find each other.
+    package struct Discovery: Sendable, Equatable {
+        /// Whether to say hello by multicast DNS; never done when all listen addresses are loopback.
+        package var mdns = true
     }
 
     /// What is logged, to stderr.

@@ -2,13 +2,13 @@ import Multiformats
 
 extension Setting {
     /// Every key there is, in the order in which `config show` prints them.
-    package static let all: [Setting] = network + api + limits + storage + content + log
+    package static let all: [Setting] = network + api + limits + storage + content + routing + log
 
     private static let network: [Setting] = [
         .text(
             "network.name", \.network.name, "the network's name; 'ipfs' is the public one", Check.networkName),
         .list(
-            "network.listen", \.network.listen, "addresses to listen on; empty to only dial", Check.address),
+            "network.listen", \.network.listen, "addresses to listen on, /tcp/ for streams and /udp/ for datagrams; empty to only dial", Check.address),
         .list(
             "network.announce", \.network.announce, "addresses to tell peers instead of those found",
             Check.address),
@@ -81,6 +81,17 @@ extension Setting {
         .time(
             "content.fetch_timeout", \.content.fetchTimeout, minimum: .milliseconds(1),
             "time to wait for a block before giving up"),
+    ]
+
+    private static let routing: [Setting] = [
+        .choice(
+            "dht.mode", \.dht.mode, ["auto", "client", "server"], "whether the node answers the DHT's questions"),
+        .number("dht.paths", \.dht.paths, 1...20, "disjoint paths of a look-up; more are harder to mislead"),
+        .choice(
+            "provide.strategy", \.provide.strategy, ["roots", "pinned", "all"],
+            "what the network is told that the node has"),
+        .time("provide.interval", \.provide.interval, minimum: .seconds(60), "time after which it is told again"),
+        .flag("discovery.mdns", \.discovery.mdns, "whether nodes of the local network find each other"),
     ]
 
     private static let log: [Setting] = [
