@@ -30,6 +30,8 @@ package actor BlockExchangeService {
     var unsentWants: [(session: SessionID, cid: CID)] = []
     var nextWaiter: UInt64 = 0
     var stopped = false
+    /// Looks for peers that have a block which nobody at hand has.
+    private var searchForProviders: (@Sendable (CID) -> Void)?
     /// What the messages that peers have sent may take, all together.
     let receiveBudget = MemoryBudget(limit: BitswapReader.budgetBytes)
     private let lastSession = Atomic<UInt64>(0)
@@ -63,6 +65,9 @@ package actor BlockExchangeService {
         }
         host.observe { [weak self] event in self?.onControl { $0.followed(event) } }
     }
+
+    /// Lets `search` look for peers that have a block, from now on. It answers by `.providersFound`.
+    func searchProviders(by search: @escaping @Sendable (CID) -> Void) { searchForProviders = search }
 
     /// Ends all fetches with `NodeError.shuttingDown`.
     package func stop() {
@@ -123,7 +128,7 @@ package actor BlockExchangeService {
         case .deliver(let delivered, let peer): store(delivered, from: peer, token)
         case .lookup(let id, let cids): lookUp(id, cids, token)
         case .serve(let envelope): serve(envelope)
-        case .findProviders: break  // who has what is known from connections only, until there is a DHT
+        case .findProviders(let cid, _): searchForProviders?(cid)
         case .misbehaved(let peer, let misdeed): punish(peer, misdeed)
         }
     }

@@ -1,3 +1,4 @@
+import DHT
 import MerkleDAG
 package import Multiformats
 import NIOCore
@@ -46,6 +47,7 @@ extension Node {
         try await session.sync()
         let blocks = blocks
         try await plane.blocking { try blocks.pin(cid, kind: recursive ? .recursive : .direct, name: name) }
+        await provideRoot(cid)
         return seen
     }
 
@@ -54,6 +56,11 @@ extension Node {
         let blocks = blocks
         let removed = try await plane.blocking { try blocks.unpin(cid) }
         guard removed else { throw NodeError.notPinned(cid) }
+        // By the strategy `all` it is provided as long as it is here.
+        if configuration.provide.strategy != ProvideStrategy.all.rawValue, let routing = try? routing(for: "providing")
+        {
+            await routing.provider.withdraw([cid.multihash])
+        }
     }
 
     /// All pins, or those of one kind.

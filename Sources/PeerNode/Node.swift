@@ -27,25 +27,30 @@ package final class Node: Sendable {
     private let network = Mutex<Network?>(nil)
     /// The peers dialled at the start; what is changed here is in the file, too.
     let bootstrap: Mutex<[Multiaddr]>
+    /// The keys that names are published with.
+    package let keys: KeyStore
+    /// Publishes names and resolves them.
+    let names: NameService
+    /// Where neighbours are looked for.
+    let discoveryMedium: any DiscoveryMedium
 
     package var peerID: PeerID { identity.peerID }
     package var blocks: Blockstore { repository.blocks }
 
-    /// What exists only while the node is online.
-    struct Network: Sendable {
-        let host: Host
-        let exchange: BlockExchangeService
-    }
-
     private init(
-        configuration: NodeConfiguration, identity: KeyPair, repository: Repository, plane: ControlPlane, logger: Logger
+        configuration: NodeConfiguration, identity: KeyPair, repository: Repository, plane: ControlPlane,
+        logger: Logger,
+        discoveryMedium: any DiscoveryMedium
     ) {
         self.configuration = configuration
         self.identity = identity
         self.repository = repository
         self.plane = plane
         self.logger = logger
+        self.discoveryMedium = discoveryMedium
         opened = .now()
+        keys = KeyStore(repository: configuration.repository, identity: identity)
+        names = NameService(keys: keys, records: repository.records, plane: plane)
         bootstrap = Mutex(configuration.network.bootstrap.compactMap { try? Multiaddr($0) })
     }
 
@@ -55,7 +60,11 @@ package final class Node: Sendable {
     ///
     /// Throws `NodeError.noRepository` where none was created, a `RepositoryError` when another process holds
     /// it, and key errors when the identity cannot be read.
-    package static func open(_ configuration: NodeConfiguration, logger: Logger) async throws -> Node {
+    ///
+    /// - Parameter discovery: where neighbours are looked for; tests bring their own.
+    package static func open(
+        _ configuration: NodeConfiguration, logger: Logger, discovery: any DiscoveryMedium = MulticastMedium()
+    ) async throws -> Node {
         let folder = configuration.repository
         guard RepositoryFolder.exists(folder) else { throw NodeError.noRepository(folder) }
         let identity = try KeyPair.load(from: RepositoryFolder.identityFile(folder))
@@ -64,33 +73,30 @@ package final class Node: Sendable {
             let options = configuration.repositoryOptions
             let repository = try await plane.blocking { try Repository.open(at: folder, options: options) }
             return Node(
-                configuration: configuration, identity: identity, repository: repository, plane: plane, logger: logger)
+                configuration: configuration, identity: identity, repository: repository, plane: plane, logger: logger,
+                discoveryMedium: discovery)
         } catch {
             await plane.shutdown()
             throw error
         }
     }
 
-    /// Goes online: listens, and serves and asks for blocks. Returns the addresses that others can dial.
+    /// Goes online: listens, serves and asks for blocks, and joins the DHT. Returns the addresses that others can
+    /// dial.
     @discardableResult
     package func start() async throws -> [Multiaddr] {
-        let host = Host(configuration: try hostConfiguration(), group: plane.dataLoops)
-        let exchange = BlockExchangeService(
-            host: host, blocks: blocks, plane: plane, seed: RandomBytes.uint64(), logger: logger)
-        await exchange.start()
-        network.withLock { $0 = Network(host: host, exchange: exchange) }
-        // Addresses of transports that are not spoken (such as /udp/) are passed over.
-        let wanted = try configuration.network.listen.map { try Multiaddr($0) }.filter { $0.tcp != nil }
-        _ = try await host.listen(on: wanted)
+        let wanted = try configuration.network.listen.map { try Multiaddr($0) }
+        var made = try await makeNetwork(listening: wanted)
+        network.withLock { $0 = made }
+        do {
+            try await join(&made, listening: wanted)
+        } catch {
+            network.withLock { $0 = nil }
+            await made.stop()
+            throw error
+        }
+        network.withLock { [made] in $0 = made }
         return addresses
-    }
-
-    private func hostConfiguration() throws -> HostConfiguration {
-        var result = HostConfiguration(identity: identity, logger: logger)
-        result.limits = try configuration.transportLimits()
-        result.privateNetwork = try configuration.privateNetworkKey()
-        result.peerStore = PeerStoreBackend(repository.records)
-        return result
     }
 
     /// Goes offline and closes the repo. Safe to call once, online or not.
@@ -99,10 +105,8 @@ package final class Node: Sendable {
             defer { network = nil }
             return network
         }
-        if let network {
-            await network.exchange.stop()
-            await network.host.shutdown()
-        }
+        await names.stop()
+        await network?.stop()
         let repository = repository
         try? await plane.blocking { try repository.close() }
         await plane.shutdown()
@@ -117,6 +121,9 @@ package final class Node: Sendable {
 
     /// The block exchange. Throws `needsRunningNode` offline; `what` names the wish.
     package func exchange(for what: String) throws -> BlockExchangeService { try online(for: what).exchange }
+
+    /// The DHTs. Throws `needsRunningNode` offline; `what` names the wish.
+    func routing(for what: String) throws -> RoutingService { try online(for: what).routing }
 
     private func online(for what: String) throws -> Network {
         guard let network = network.withLock({ $0 }) else { throw NodeError.needsRunningNode(what) }

@@ -1,3 +1,4 @@
+import DHT
 import Foundation
 import PeerCrypto
 import Storage
@@ -25,6 +26,14 @@ extension NodeConfiguration {
         // Enough for a collection and the index to work when the disk is full.
         options.ballast = 16 << 20
         return options
+    }
+
+    var kademlia: KademliaConfiguration {
+        var result = KademliaConfiguration()
+        result.paths = dht.paths
+        result.validators[IPNSValidator.namespace] = RecordValidator(
+            validate: { IPNSValidator.validate($0, $1, nowMilliseconds: $2) }, select: { IPNSValidator.select($0) })
+        return result
     }
 
     func transportLimits() throws -> TransportLimits {

@@ -87,3 +87,27 @@ package struct PublishedName: Sendable, Equatable {
     package var value: String
     package var sequence: UInt64
 }
+
+extension RoutingEvent {
+    /// Tells `continuation` what a query brought, and ends it with the query.
+    static func yield(_ news: DHTService.News, to continuation: RoutingEvents.Continuation) {
+        switch news {
+        case .progress(.asking(let peer)): continuation.yield(.asking(peer))
+        case .progress(.answered(let peer, let report, let closer)):
+            continuation.yield(.answered(peer, report, closer: closer))
+        case .progress(.failed(let peer, let failure)): continuation.yield(.failed(peer, failure))
+        case .progress(.provider(let peer)): continuation.yield(.provider(peer))
+        case .progress(.value(let value, let peer)): continuation.yield(.value(value, from: peer))
+        case .finished(.failed(let failure)): continuation.finish(throwing: NodeError.routing(failure))
+        case .finished(let result):
+            switch result {
+            case .peers(let peers): for peer in peers { continuation.yield(.peer(peer)) }
+            case .peer(let peer?): continuation.yield(.peer(peer))
+            case .stored(let count, let all): continuation.yield(.stored(count, of: all))
+            case .value(let value?): continuation.yield(.value(value, from: nil))
+            case .peer(nil), .value(nil), .providers, .pong, .failed: break
+            }
+            continuation.finish()
+        }
+    }
+}
