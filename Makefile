@@ -35,7 +35,7 @@ build: setup ## Builds everything, tests included, in release mode
 release: build ## The program, at .build/release/peernode
 	@scripts/check-binary $(BIN)/peernode
 
-demo: build ## Three nodes on this machine share real files; compares every byte
+demo: build ## Eight nodes on this machine find and share real files; compares every byte
 	@$(BIN)/testnet demo
 
 test: build ## All tests

@@ -5,10 +5,11 @@ import Swarm
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Watch real content move between three nodes, and check every byte.",
+        abstract: "Watch real content being found and moved in a swarm, and check every byte.",
         discussion: """
-            Adds a song and a folder to the first node, fetches both with the second, kills the first, fetches
-            both with the third from the second, and compares. Exits with 1 when anything differs.
+            Eight nodes, each of which knows one bootstrap peer. A song and a folder are added to one; another, which
+            knows nothing but their CIDs, finds who has them and fetches both; the first is killed; a third finds
+            them again, now at the second. Everything is compared. Exits with 1 when anything differs.
 
             EXAMPLE
               testnet demo
@@ -48,6 +49,8 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
         let size: Int
         let cid: String
         let seconds: Double
+        /// How it was found.
+        let found: String
         let copy: String
     }
 
@@ -70,13 +73,14 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
         Output.message("Making a song and a folder of small files...")
         let items = try DemoContent.write(to: sources, seed: seed)
 
-        Output.message("Starting three nodes on loopback...")
-        let cluster = try await Cluster.start(count: 3, seed: seed, folder: folder + "/nodes")
+        Output.message("Starting \(Self.size) nodes on loopback. Each knows one bootstrap peer: node 0.")
+        let cluster = try await Cluster.start(
+            count: Self.size, seed: seed, folder: folder + "/nodes", bootstrap: true)
         self.cluster = cluster
         defer { cluster.stop() }
-        let landlord = cluster.nodes[0]
-        let operatorNode = cluster.nodes[1]
-        let resident = cluster.nodes[2]
+        let landlord = cluster.nodes[1]
+        let operatorNode = cluster.nodes[Self.size / 2]
+        let resident = cluster.nodes[Self.size - 1]
         var rows: [Row] = []
 
         var cids: [String] = []
@@ -84,20 +88,61 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
             let (cid, seconds) = try timed { try add(item.path, to: landlord) }
             cids.append(cid)
             rows.append(
-                Row(what: "add \(item.name)", size: item.size, cid: cid, seconds: seconds, copy: "node 0 (local)"))
+                Row(
+                    what: "add \(item.name) on node \(landlord.index)", size: item.size, cid: cid, seconds: seconds,
+                    found: "-", copy: "-"))
         }
 
-        Output.message("Node 1 fetches both from node 0...")
-        _ = try Program.output(["--repo", operatorNode.repo, "swarm", "connect", landlord.addresses[0]])
-        rows += try fetch(items, cids, by: operatorNode, from: cluster.nodes)
+        Output.message(
+            "Node \(operatorNode.index), which was never told of node \(landlord.index), has only the CIDs...")
+        rows += try fetch(items, cids, by: operatorNode, from: cluster.nodes, provider: landlord)
+        for cid in cids { _ = try Program.output(["--repo", operatorNode.repo, "pin", "add", cid], quiet: true) }
+        // Others must be able to find the second copy before the first one goes.
+        for cid in cids { _ = try lookUp(cid, by: cluster.nodes[0], until: operatorNode) }
 
-        Output.message("Node 0 is killed (SIGKILL). Node 2 fetches both from node 1...")
-        cluster.processes[0].killAtOnce()
-        _ = try Program.output(["--repo", resident.repo, "swarm", "connect", operatorNode.addresses[0]])
-        rows += try fetch(items, cids, by: resident, from: cluster.nodes)
+        Output.message(
+            "Node \(landlord.index) is killed (SIGKILL). Node \(resident.index) finds both at node \(operatorNode.index), "
+                + "which provides them now...")
+        cluster.processes[landlord.index].killAtOnce()
+        rows += try fetch(items, cids, by: resident, from: cluster.nodes, provider: operatorNode)
 
         print(rows)
-        Output.line("Every byte is the same on node 0's disk, node 1's and node 2's.")
+        Output.line(
+            "Every byte is the same on the disks of nodes \(landlord.index), \(operatorNode.index) and \(resident.index)."
+        )
+    }
+
+    /// How many nodes the swarm has.
+    private static let size = 8
+
+    /// How a provider was found.
+    private struct Finding {
+        let milliseconds: Double
+        let hops: Int
+    }
+
+    /// Asks the DHT who has `cid`, until `wanted` is among the answers; gives what the last look-up took.
+    ///
+    /// A provider tells the network on its own time, so that the first question may come too early.
+    private func lookUp(_ cid: String, by node: ClusterState.Node, until wanted: ClusterState.Node) throws -> Finding {
+        struct Event: Decodable {
+            let event: String
+            let peer_id: String
+            let hops: Int?
+            let time_ms: Double?
+        }
+        let deadline = ContinuousClock.now + .seconds(30)
+        repeat {
+            let command = ["--repo", node.repo, "routing", "findprovs", cid, "--json", "--timeout", "10s"]
+            let text = (try? Program.output(command, quiet: true)) ?? ""
+            for line in text.split(separator: "\n") {
+                let event = try JSONDecoder().decode(Event.self, from: Data(line.utf8))
+                guard event.event == "provider", event.peer_id == wanted.peerID else { continue }
+                return Finding(milliseconds: event.time_ms ?? 0, hops: event.hops ?? 0)
+            }
+            usleep(50_000)
+        } while ContinuousClock.now < deadline
+        throw Failure("Node \(node.index) did not find that node \(wanted.index) has \(cid) within 30 seconds.")
     }
 
     private func add(_ path: String, to node: ClusterState.Node) throws -> String {
@@ -108,12 +153,14 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
         return String(cid)
     }
 
-    /// Fetches every item, compares it with its source and says which copy it came from.
+    /// Finds who has every item, fetches it, compares it with its source and says which copy it came from.
     private func fetch(
-        _ items: [DemoContent.Item], _ cids: [String], by node: ClusterState.Node, from nodes: [ClusterState.Node]
+        _ items: [DemoContent.Item], _ cids: [String], by node: ClusterState.Node, from nodes: [ClusterState.Node],
+        provider: ClusterState.Node
     ) throws -> [Row] {
         var rows: [Row] = []
         for (item, cid) in zip(items, cids) {
+            let finding = try lookUp(cid, by: node, until: provider)
             let before = try received(by: node, from: nodes)
             let out = folder + "/fetched-\(node.index)-\(item.name)"
             let (_, seconds) = try timed {
@@ -125,6 +172,7 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
             rows.append(
                 Row(
                     what: "get \(item.name) on node \(node.index)", size: item.size, cid: cid, seconds: seconds,
+                    found: "\(String(format: "%.1f", finding.milliseconds)) ms, \(finding.hops) hops",
                     copy: copies.isEmpty ? "nobody" : copies.joined(separator: ", ")))
             guard !copies.isEmpty else { throw Failure("Node \(node.index) has \(item.name), but no peer sent it.") }
         }
@@ -151,12 +199,12 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
 
     private func print(_ rows: [Row]) {
         let cells =
-            [["what", "size", "CID", "seconds", "MB/s", "served by"]]
+            [["what", "size", "CID", "seconds", "MB/s", "provider found in", "served by"]]
             + rows.map { row in
                 let rate = Double(row.size) / 1e6 / max(row.seconds, 0.001)
                 return [
                     row.what, String(format: "%.1f MB", Double(row.size) / 1e6), row.cid,
-                    String(format: "%.2f", row.seconds), String(format: "%.1f", rate), row.copy,
+                    String(format: "%.2f", row.seconds), String(format: "%.1f", rate), row.found, row.copy,
                 ]
             }
         let widths = cells[0].indices.map { column in cells.map { $0[column].count }.max() ?? 0 }

@@ -11,11 +11,11 @@ struct Testnet: AsyncParsableCommand {
             Every node is a process of its own on loopback; everything lives in one temporary folder.
 
             EXAMPLES
-              testnet up 5                      five nodes, each connected to the next; Ctrl-C ends them
+              testnet up 5                      five nodes that find each other through the first; Ctrl-C ends them
               testnet up 5 --seed 7 --json      the same identities every time, one JSON line a node
               testnet run 0-4 -- id             a peernode command against chosen nodes
               testnet down                      end a testnet from another terminal
-              testnet demo                      watch content move between three nodes
+              testnet demo                      watch content being found and moved in a swarm of eight
             """,
         subcommands: [Up.self, Down.self, List.self, Run.self, DemoCommand.self, Torture.self, Simulate.self])
 }
@@ -39,7 +39,12 @@ struct Up: AsyncParsableCommand {
 
     @Argument(help: "How many nodes (1 to 200).") var count: Int = 5
     @Option(help: "The same seed gives the same identities.") var seed: UInt64 = 1
-    @Option(help: "Who is connected to whom: line, ring, star, full or none.") var topology: Topology = .line
+    @Option(
+        help: """
+            Who knows whom: bootstrap (all know the first node and find the rest), or who is connected to whom from \
+            the start: line, ring, star, full, none.
+            """)
+    var topology: Topology = .bootstrap
     @Flag(help: "One JSON line a node on stdout.") var json = false
     @OptionGroup var location: Location
 
@@ -49,7 +54,8 @@ struct Up: AsyncParsableCommand {
 
     func run() async throws {
         let signals = SignalWatch()
-        let cluster = try await Cluster.start(count: count, seed: seed, folder: location.folder)
+        let cluster = try await Cluster.start(
+            count: count, seed: seed, folder: location.folder, bootstrap: topology == .bootstrap)
         do {
             try await cluster.connect(topology)
             for node in cluster.nodes { Output.node(node, json: json) }

@@ -28,7 +28,7 @@ struct PeerNodeCommand: AsyncParsableCommand {
             InitCommand.self, RunCommand.self, ShutdownCommand.self,
             AddCommand.self, GetCommand.self, CatCommand.self, LsCommand.self,
             BlockCommand.self, DagCommand.self, PinCommand.self, RefsCommand.self, RepoCommand.self,
-            RoutingCommand.self, ProvideCommand.self, NameCommand.self, BootstrapCommand.self,
+            RoutingCommand.self, ProvideCommand.self, NameCommand.self, KeyCommand.self, BootstrapCommand.self,
             IDCommand.self, SwarmCommand.self, PingCommand.self, BitswapCommand.self, StatsCommand.self,
             ConfigCommand.self, LogCommand.self, CompletionCommand.self, VersionCommand.self,
         ])

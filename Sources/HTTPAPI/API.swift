@@ -15,15 +15,18 @@ package final class API: Sendable {
         uniqueKeysWithValues: [
             contentCommands, addCommands, blockCommands, dagCommands, carCommands, pinCommands, repoCommands,
             swarmCommands, bitswapCommands, statsCommands, nodeCommands, configCommands, bootstrapCommands,
-            routingCommands, provideCommands, nameCommands,
+            routingCommands, provideCommands, nameCommands, keyCommands,
         ].joined().map { ($0.name, $0) })
 
     package let node: Node
+    /// The keys that names are signed with.
+    let keys: KeyStore
     /// Asks the program to stop; returns at once.
     let stop: @Sendable () -> Void
 
     package init(node: Node, stop: @escaping @Sendable () -> Void) {
         self.node = node
+        keys = KeyStore(repository: node.configuration.repository, identity: node.identity)
         self.stop = stop
     }
 

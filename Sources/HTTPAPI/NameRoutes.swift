@@ -1,4 +1,3 @@
-import DHT
 import MerkleDAG
 import Multiformats
 import PeerCrypto
@@ -8,6 +7,7 @@ extension API {
     static let nameCommands = [
         RPCCommand("name/publish") { api, request in try await api.publishName(request) },
         RPCCommand("name/resolve") { api, request in try await api.resolveName(request) },
+        RPCCommand("name/inspect", takesBody: true) { api, request in try await api.inspectName(request) },
     ]
 
     /// How long a name holds unless it is published again, and how long others may remember it: as Kubo.
@@ -46,12 +46,7 @@ extension API {
             throw RPCError(.malformed, "'\(name)' is a name of DNS; only names of keys, such as k51..., are looked up")
         }
         _ = try Self.peer(name)
-        let root: String
-        do {
-            root = try await node.resolveName(name, depth: depth, noCache: noCache)
-        } catch let error as QueryFailure {
-            throw RPCError(.notFound, "could not resolve name: \(error)")
-        }
+        let root = try await node.resolveName(name, depth: depth, noCache: noCache)
         let path = JSON.string(([root] + parts.dropFirst()).joined(separator: "/"))
         guard try request.parameters.flag("stream", "s") else { return .value(["Path": path]) }
         return .events { try await $0.event(["Path": path]) }

@@ -17,6 +17,8 @@ extension RPCError {
             case let error as DAGReadError: RPCError(Self.kind(of: error), error.description)
             case let error as FileSystemError:
                 RPCError(error.code == ENOENT || error.code == ENOTDIR ? .notFound : .failure, error.description)
+            case let error as NameError: RPCError(Self.kind(of: error), error.description)
+            case let error as KeyStoreError: RPCError(Self.kind(of: error), error.description)
             case let error as ConfigurationError: RPCError(.failure, error.description)
             case is CancellationError: RPCError(.timeout, "the request was cancelled")
             default: RPCError(.failure, "\(error)")
@@ -33,6 +35,24 @@ extension RPCError {
         case .shuttingDown, .routing(.tooMany): .retryLater
         case .full, .routing: .failure
         case .noSwarmKey: .badConfiguration
+        }
+    }
+
+    private static func kind(of error: NameError) -> Kind {
+        switch error {
+        case .badName, .badPath, .badLifetime: .malformed
+        case .notFound: .notFound
+        case .offline: .unavailable
+        case .badValue, .tooDeep, .notStored: .failure
+        }
+    }
+
+    private static func kind(of error: KeyStoreError) -> Kind {
+        switch error {
+        case .unknown: .notFound
+        case .taken: .conflict
+        case .badName, .isIdentity, .notAKey: .malformed
+        case .file, .folder: .failure
         }
     }
 

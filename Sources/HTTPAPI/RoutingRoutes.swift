@@ -29,8 +29,11 @@ extension API {
         let limit = try request.parameters.count("num-providers", "n") ?? 20
         guard limit > 0 else { throw RPCError.usage("number of providers must be greater than 0") }
         let hops = try request.parameters.flag("hops")
+        // A provider comes again when more of its addresses are known; it counts once.
+        var told: Set<PeerID> = []
         return try follow(try node.findProviders(of: cid, limit: limit), request) { event, sink in
             if case .provider(let peer) = event {
+                guard told.count < limit, told.insert(peer.id).inserted else { return }
                 try await sink.event(QueryEvent(kind: .provider, responses: [peer]).json)
             } else if let event = QueryEvent(onTheWay: event, hops: hops) {
                 try await sink.event(event.json)

@@ -16,7 +16,10 @@ package final class Cluster {
     private init(folder: String) { self.folder = folder }
 
     /// Starts `count` nodes and returns when every one can serve.
-    package static func start(count: Int, seed: UInt64, folder: String) async throws -> Cluster {
+    ///
+    /// With `bootstrap`, the configuration of every node names the first one as its only bootstrap peer: all else
+    /// they find by themselves.
+    package static func start(count: Int, seed: UInt64, folder: String, bootstrap: Bool) async throws -> Cluster {
         if let running = try? ClusterState.load(from: folder), kill(running.owner, 0) == 0, running.owner != getpid() {
             throw Failure("A testnet already runs in \(folder): end it with `testnet down`, or use another --dir.")
         }
@@ -25,12 +28,19 @@ package final class Cluster {
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let cluster = Cluster(folder: folder)
         do {
-            // All at once, then wait: start-up is mostly waiting for the others' turn on the processor.
+            // The first one alone, since the others want its address; then all at once, because start-up is mostly
+            // waiting for the others' turn on the processor.
+            var known: [String] = []
             for index in 0..<count {
-                cluster.processes.append(try NodeProcess(index: index, seed: seed, folder: folder))
+                cluster.processes.append(
+                    try NodeProcess(index: index, seed: seed, folder: folder, bootstrap: known))
                 try cluster.save()
+                if index == 0 {
+                    try cluster.processes[0].waitUntilReady()
+                    if bootstrap { known = Array(cluster.nodes[0].addresses.prefix(1)) }
+                }
             }
-            for process in cluster.processes { try process.waitUntilReady() }
+            for process in cluster.processes.dropFirst() { try process.waitUntilReady() }
             try cluster.save()
         } catch {
             cluster.stop()
@@ -72,13 +82,16 @@ package final class NodeProcess {
     private var ready: Ready?
 
     package var state: ClusterState.Node {
-        ClusterState.Node(
+        let addresses = ready?.addresses ?? []
+        return ClusterState.Node(
             index: index, repo: repo, pid: process.processIdentifier, peerID: ready?.peer_id ?? "",
-            addresses: ready?.addresses ?? [], api: ready?.api ?? "")
+            addresses: addresses.filter { $0.contains("/tcp/") } + addresses.filter { !$0.contains("/tcp/") },
+            api: ready?.api ?? "")
     }
 
-    /// Creates the repo with the identity that `seed` and `index` give, and starts the node on loopback.
-    package init(index: Int, seed: UInt64, folder: String) throws {
+    /// Creates the repo with the identity that `seed` and `index` give and with these bootstrap peers, and starts
+    /// the node on loopback.
+    package init(index: Int, seed: UInt64, folder: String, bootstrap: [String] = []) throws {
         self.index = index
         repo = folder + "/node\(index)"
         let keyFile = repo + "/identity.pem"
@@ -87,9 +100,13 @@ package final class NodeProcess {
                 atPath: repo, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             try Cluster.identity(seed: seed, index: index).save(to: keyFile)
             _ = try Program.output(["--repo", repo, "init", "--if-needed", "--network", "testnet"], quiet: true)
+            if !bootstrap.isEmpty {
+                _ = try Program.output(["--repo", repo, "bootstrap", "add"] + bootstrap, quiet: true)
+            }
         }
         process = try Program.make([
-            "--repo", repo, "run", "--json", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0",
+            "--repo", repo, "run", "--json", "--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0",
+            "--api", "127.0.0.1:0",
         ])
         let pipe = Pipe()
         process.standardOutput = pipe

@@ -7,6 +7,7 @@ package struct ClusterState: Codable {
         package let repo: String
         package let pid: Int32
         package let peerID: String
+        /// Those for TCP first.
         package let addresses: [String]
         package let api: String
 
