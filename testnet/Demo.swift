@@ -96,7 +96,6 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
         Output.message(
             "Node \(operatorNode.index), which was never told of node \(landlord.index), has only the CIDs...")
         rows += try fetch(items, cids, by: operatorNode, from: cluster.nodes, provider: landlord)
-        for cid in cids { _ = try Program.output(["--repo", operatorNode.repo, "pin", "add", cid], quiet: true) }
         // Others must be able to find the second copy before the first one goes.
         for cid in cids { _ = try lookUp(cid, by: cluster.nodes[0], until: operatorNode) }
 

@@ -82,12 +82,15 @@ extension Node {
             _ = try await body { _ in }
             return
         }
+        var added: [CID] = []
         try await withImport { session in
             let roots = try await body { try await session.put($0) }
-            guard options.pins else { return }
+            guard options.pins else { return added = roots }
             try await session.finish()
             for root in roots { try await pinStored(root, name: options.pinName) }
         }
+        // What nobody keeps is here for the moment all the same; what is kept was told when it was pinned.
+        for root in added { await provideRoot(root) }
     }
 
     /// Adds what lies on this machine's disk, straight from there.

@@ -106,9 +106,10 @@ extension Node {
         }
     }
 
-    /// Pins a DAG that is known to be stored whole, without walking it.
+    /// Pins a DAG that is known to be stored whole, without walking it, and tells the network of its root.
     func pinStored(_ cid: CID, name: String = "") async throws {
         let blocks = blocks
         try await plane.blocking { try blocks.pin(cid, kind: .recursive, name: name) }
+        await provideRoot(cid)
     }
 }

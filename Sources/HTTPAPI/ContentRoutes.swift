@@ -41,13 +41,16 @@ extension API {
         if try request.parameters.flag("compress", "C") {
             throw RPCError.usage("compression is not offered; compress what you got")
         }
-        let reader = node.reader(try session(request))
+        let session = try session(request)
+        let reader = node.reader(session)
         let root = try await reader.summary(of: try await resolve(path, reader))
         let length = root.kind == .file ? root.size : root.cumulativeSize
-        return .bytes(type: "application/x-tar", length: Int(clamping: length)) { sink in
+        return .bytes(type: "application/x-tar", length: Int(clamping: length)) { [node] sink in
             for try await bytes in TarStream(root.cid, from: reader, rootName: name) {
                 try await sink.write(bytes)
             }
+            // It is here in whole now: others may have it from us.
+            if session.received.blocks > 0 { await node.provideRoot(root.cid) }
         }
     }
 

@@ -4,18 +4,19 @@ import Transport
 
 extension API {
     static let provideCommands = [
-        RPCCommand("provide/stat") { api, _ in .value(sweep(try await api.node.provideStatus())) },
-        RPCCommand("stats/provide") { api, _ in .value(legacy(try await api.node.provideStatus())) },
+        RPCCommand("provide/stat") { api, _ in
+            .value(sweep(try await api.node.provideStatus(), every: api.node.configuration.provide.interval))
+        },
+        RPCCommand("stats/provide") { api, _ in
+            .value(legacy(try await api.node.provideStatus(), every: api.node.configuration.provide.interval))
+        },
         RPCCommand("stats/dht") { api, request in try await api.tables(request) },
     ]
 
     // MARK: Providing
 
-    /// How often everything is told again; Kubo's default, and the DHT's rule.
-    private static let interval = Duration.seconds(22 * 3600)
-
     /// What Kubo's sweeping provider tells, as far as ours has it, and the same in words.
-    private static func sweep(_ status: ProvideStatus) -> JSON {
+    private static func sweep(_ status: ProvideStatus, every interval: Duration) -> JSON {
         [
             "Sweep": [
                 "closed": false,
@@ -39,7 +40,7 @@ extension API {
     }
 
     /// The answer of Kubo's older command.
-    private static func legacy(_ status: ProvideStatus) -> JSON {
+    private static func legacy(_ status: ProvideStatus, every interval: Duration) -> JSON {
         let last = nanoseconds(status.lastCycle ?? .zero)
         return [
             "TotalReprovides": .int(Int(clamping: status.provided)),

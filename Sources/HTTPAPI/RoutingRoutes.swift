@@ -188,6 +188,7 @@ extension API {
             for try await event in events { try await body(event) }
             return
         }
+        guard timeout > .zero else { throw NodeError.timedOut("The query") }
         let (bounded, continuation) = RoutingEvents.makeStream()
         async let _: Void = {
             do {
