@@ -69,7 +69,8 @@ struct NameTests {
 
             let record = folder.appendingPathComponent("record").path
             let bytes = try other.run("routing", "get", "/ipns/" + name, "--json").json.last?["value_base64"] as? String
-            try #require(Data(base64Encoded: #require(bytes))).write(to: URL(fileURLWithPath: record))
+            let encoded = try #require(bytes)
+            try #require(Data(base64Encoded: encoded)).write(to: URL(fileURLWithPath: record))
             let inspected = try other.run("name", "inspect", record, "--verify", name)
             #expect(inspected.status == 0, "\(inspected.messages)")
             #expect(inspected.output.contains("/ipfs/\(next)") && inspected.output.contains("Valid:          yes"))
