@@ -14,9 +14,8 @@ package struct TableEntry: Sendable {
     package internal(set) var roundTrip: Duration?
     /// The smoothed deviation from `roundTrip`.
     var deviation = Duration.zero
-    /// Calls in a row that failed, and since when.
+    /// Calls in a row that failed.
     var failures = 0
-    var failingSince = Instant.zero
     /// Whether a check of it is on its way.
     var isChecked = false
     /// Which public networks it is in, at most `RoutingTable.maximumGroups`.

@@ -179,20 +179,31 @@ extension Kademlia {
         if isCheck { table.update(position) { $0.isChecked = false } }
         // What came from it after the call was sent says more than the call's failure.
         guard table[position].heard <= call.sent else { return }
-        table.update(position) {
-            if $0.failures == 0 { $0.failingSince = call.sent }
-            $0.failures += 1
-        }
-        if isCheck, failure == .refused {
-            remove(position, now: now, into: &effects)
-        } else if table[position].failures < 2 {
-            check(position, now: now, into: &effects)
-        } else if upkeep.lastAnswer > table[position].failingSince {
-            remove(position, now: now, into: &effects)
-        } else {
+        guard upkeep.lastAnswer > call.sent else {
             // Nobody has answered since: it may well be we who are cut off.
             timers.setEarlier(.recheck(call.peer), at: now + .seconds(30))
+            return
         }
+        table.update(position) { $0.failures += 1 }
+        if table[position].failures >= 2 || isCheck && failure == .refused {
+            remove(position, now: now, into: &effects)
+        } else {
+            verify(position, now: now, into: &effects)
+        }
+    }
+
+    /// Checks a peer, and with it the one that was heard of last, unless somebody has just answered: only while
+    /// others answer does silence say anything.
+    private mutating func verify(
+        _ position: RoutingTable.Position, now: Instant, into effects: inout [Effect]
+    ) {
+        check(position, now: now, into: &effects)
+        guard upkeep.lastAnswer + .seconds(1) < now else { return }
+        var freshest: (heard: Instant, position: RoutingTable.Position)?
+        table.forEach { other, entry in
+            if other != position, freshest.map({ entry.heard > $0.heard }) ?? true { freshest = (entry.heard, other) }
+        }
+        if let freshest { check(freshest.position, now: now, into: &effects) }
     }
 
     /// A peer of the table has kept a lookup waiting: it is asked whether it is there.
@@ -219,7 +230,7 @@ extension Kademlia {
 
     mutating func recheck(_ peer: PeerID, now: Instant, into effects: inout [Effect]) {
         guard let position = table.position(of: KadKey(peer)) else { return }
-        check(position, now: now, into: &effects)
+        verify(position, now: now, into: &effects)
     }
 
     /// Checks the peers that were not heard of for long, as many at once as may be.

@@ -152,7 +152,7 @@ package struct Lookup: Sendable {
                 if candidates.count < room { candidates.append(index) }
             }
             closest += 1
-            if closest >= settings.beta, !isWaiting || candidates.count >= room { break }
+            if closest >= settings.beta, !isWaiting || candidates.count >= room || closest >= settings.k { break }
         }
         guard isWaiting else {
             paths[path].isDone = true

@@ -160,7 +160,7 @@ final class TestSwarm {
             lastRequest += 1
             var effects: [Kademlia.Effect] = []
             let requester = Requester(
-                peer: sender.peer, address: sender.addresses.first, transport: .stream, isConfirmed: true)
+                peer: sender.peer, address: sender.addresses.first, transport: .datagram, isConfirmed: true)
             host.core.handle(.request(RequestID(lastRequest), message, from: requester), now: now, into: &effects)
             var answer: KadMessage?
             for case .respond(_, let message) in effects { answer = message }
