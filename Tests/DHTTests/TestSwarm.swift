@@ -150,6 +150,7 @@ final class TestSwarm {
         case .tick(let index):
             guard awake[index] == now else { return }
             awake[index] = nil
+            guard !members[index].isDead else { return }
             var effects: [Kademlia.Effect] = []
             members[index].core.tick(now: now, into: &effects)
             perform(effects, members[index])
