@@ -29,7 +29,7 @@ extension DatagramCore {
         calls[call.id] = entry
         callsByRequest[entry.requestID] = call.id
         timers.set(.deadline(call.id), at: now + call.deadline)
-        if let index = sessions.newest(of: call.peer, now: now) {
+        if let index = sessions.newest(of: call.peer, isPrivate: call.isPrivate, now: now) {
             transmit(call.id, on: index, now: now, into: &effects)
         } else {
             shakeHands(for: call.id, now: now, into: &effects)
@@ -67,15 +67,14 @@ extension DatagramCore {
     }
 
     mutating func receiveAnswer(
-        _ body: DatagramBody, from peer: PeerID, now: Instant, into effects: inout [Effect]
+        _ body: DatagramBody, from peer: PeerID, at source: DatagramAddress, now: Instant,
+        into effects: inout [Effect]
     ) throws(DatagramDrop) {
         guard let id = callsByRequest[body.requestID], let entry = calls[id], entry.call.peer == peer,
             entry.transmissions > 0
         else { throw .unexpected }
         // The answer of a request that was sent twice may be to either, so it measures nothing.
-        if entry.transmissions == 1, let index = sessions.newest(of: peer, now: now), let session = sessions[index] {
-            strangers.measured(session.remote, now - entry.lastSent, now: now)
-        }
+        if entry.transmissions == 1 { strangers.measured(source, now - entry.lastSent, now: now) }
         complete(id, body, since: entry.lastSent, now: now, into: &effects)
     }
 

@@ -12,6 +12,7 @@ struct OutgoingHandshake: Sendable {
     struct Target: Hashable, Sendable {
         let peer: PeerID
         let address: DatagramAddress
+        let isPrivate: Bool
     }
 
     let target: Target
@@ -53,7 +54,8 @@ extension DatagramCore {
     mutating func shakeHands(for id: DatagramCallID, now: Instant, into effects: inout [Effect]) {
         guard let entry = calls[id] else { return }
         let call = entry.call
-        let target = OutgoingHandshake.Target(peer: call.peer, address: call.address)
+        let target = OutgoingHandshake.Target(
+            peer: call.peer, address: call.address, isPrivate: call.isPrivate)
         if let index = handshakesByTarget[target], handshakes[index] != nil {
             handshakes[index]?.waiting.append(id)
             return
@@ -70,7 +72,7 @@ extension DatagramCore {
             // An address that has just failed us is as good as one that timed out.
             return fail(id, entry.transmissions > 0 ? .timeout : refusal, into: &effects)
         }
-        let carries = call.kind == .read && call.message.readableBytes <= DatagramPacket.maximumFirstRequest
+        let carries = call.fitsFirstPacket
         let body: DatagramBody =
             carries
             ? .request(entry.requestID, call.message, offset: call.offset)
@@ -79,7 +81,8 @@ extension DatagramCore {
         let length = Self.isPing(body.message) ? Self.pingLength : DatagramPacket.maximumLength
         guard
             let handshake = InitiatedHandshake(
-                from: identity, to: key, index: index, body: body, length: length, ephemeral: makeEphemeral())
+                from: identity(isPrivate: call.isPrivate, now: now), to: key, index: index, body: body, length: length,
+                ephemeral: makeEphemeral())
         else {
             strangers.ended(call.address, isPublic: address.isPublic, now: now)
             return fail(id, .unsupportedKey, into: &effects)
@@ -138,7 +141,8 @@ extension DatagramCore {
         insert(
             DatagramSession(
                 index: index, remoteIndex: payload.index, peer: outgoing.target.peer, remote: source, local: local,
-                keys: keys, created: outgoing.firstSent, now: now, isProven: false))
+                keys: keys, maximumPackets: configuration.packetsPerKey, created: outgoing.firstSent, now: now,
+                isProven: false, isPrivate: outgoing.target.isPrivate))
         effects.append(.alive(outgoing.target.peer, source))
         if let id = outgoing.carried, calls[id] != nil {
             complete(id, payload.body, since: outgoing.lastSent, now: now, into: &effects)

@@ -60,6 +60,7 @@ extension DatagramCore {
             index, packet, counter: counter, from: source, at: local, now: now)
         {
             counters.handshakesConfirmed += 1
+            strangers.confirmed(source, now: now)
             insert(session)
             body = opened
         } else {
@@ -67,9 +68,11 @@ extension DatagramCore {
         }
         guard let session = sessions[index] else { throw .unknownIndex }
         if body.isAnswer {
-            try receiveAnswer(body, from: session.peer, now: now, into: &effects)
+            try receiveAnswer(body, from: session.peer, at: source, now: now, into: &effects)
             return
         }
+        // Nobody knows us by a throwaway identity, so nobody has anything to ask of it.
+        guard !session.isPrivate else { throw .unexpected }
         guard admits(source, now: now) else { throw .limited }
         let isNew = try sessions.with(index) { (session) throws(DatagramDrop) in
             session.isNewRequest(body.requestID)
@@ -130,7 +133,8 @@ extension DatagramCore {
         else { return }
         let session = DatagramSession(
             index: index, remoteIndex: remoteIndex, peer: handshake.peer, remote: entry.origin.source,
-            local: entry.local, keys: keys, created: entry.received, now: now, isProven: false)
+            local: entry.local, keys: keys, maximumPackets: configuration.packetsPerKey, created: entry.received,
+            now: now, isProven: false)
         unconfirmed.setStage(index, .answered(session, response: response))
         counters.answersSent += 1
         send(response, to: entry.origin.source, from: entry.local, into: &effects)

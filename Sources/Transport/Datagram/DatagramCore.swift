@@ -54,6 +54,8 @@ package struct DatagramCore: ProtocolCore, Sendable {
     private static let housekeepingPeriod: Duration = .seconds(10)
 
     let configuration: DatagramConfiguration
+    /// Under which private calls go; a new one every ten minutes.
+    private var throwaway: (identity: DatagramIdentity, since: Instant)?
     var handshakes: [UInt32: OutgoingHandshake] = [:]
     var handshakesByTarget: [OutgoingHandshake.Target: UInt32] = [:]
     var unconfirmed: UnconfirmedSessions
@@ -199,6 +201,15 @@ package struct DatagramCore: ProtocolCore, Sendable {
         return lastRequestID
     }
 
+    /// Who we are to the peer of a call.
+    mutating func identity(isPrivate: Bool, now: Instant) -> DatagramIdentity {
+        guard isPrivate else { return identity }
+        if let throwaway, now - throwaway.since < DatagramSession.maximumAge { return throwaway.identity }
+        let fresh = DatagramIdentity(KeyPair(seed: configuration.random(32)), network: identity.network)
+        throwaway = (fresh, now)
+        return fresh
+    }
+
     func makeEphemeral() -> NoiseKeyPair { NoiseKeyPair(secret: configuration.random(32)) }
 
     private static func word(_ bytes: SecretBytes) -> UInt32 {
@@ -223,9 +234,11 @@ package struct DatagramCore: ProtocolCore, Sendable {
     }
 
     private mutating func close(_ peer: PeerID, now: Instant, into effects: inout [Effect]) {
-        for index in sessions.all(of: peer) {
-            sessions.remove(index)
-            timers.cancel(.session(index))
+        for isPrivate in [false, true] {
+            for index in sessions.all(of: peer, isPrivate: isPrivate) {
+                sessions.remove(index)
+                timers.cancel(.session(index))
+            }
         }
         for index in handshakes.filter({ $0.value.target.peer == peer }).keys.sorted() {
             endHandshake(index, now: now)

@@ -30,8 +30,9 @@ final class DatagramDriver {
 
     // MARK: Sockets
 
-    /// Takes in a socket that is active now; returns its number.
-    func add(_ socket: DatagramSocket) -> Int {
+    /// Takes in a socket that is active now; returns its number, or none when it comes too late.
+    func add(_ socket: DatagramSocket) -> Int? {
+        guard !isShut else { return nil }
         sockets.append(socket)
         return sockets.count - 1
     }

@@ -114,13 +114,16 @@ package final class DatagramEndpoint: Sendable {
     /// Asks `peer` something: on the session with it, else by an initiation to `address`. `completion` is
     /// called once, on the loop, unless the call is cancelled.
     ///
+    /// A private call goes under a throwaway identity and costs a round trip more.
+    ///
     /// `toldFrom` is the address of the peer that told `address`: one inside a network that comes from outside
     /// of it is not tried. The message may have 1,160 bytes; at most 1,024 fit into the first packet, and
     /// longer ones cost a round trip more.
     @discardableResult
     package func call(
         _ peer: PeerID, at address: Multiaddr, _ message: ByteBuffer, kind: DatagramKind, offset: UInt8 = 0,
-        deadline: Duration, toldFrom source: Multiaddr? = nil, completion: @escaping Completion
+        deadline: Duration, isPrivate: Bool = false, toldFrom source: Multiaddr? = nil,
+        completion: @escaping Completion
     ) -> DatagramCallID {
         let id = DatagramCallID(lastCall.add(1, ordering: .relaxed).newValue)
         let isCredible = source.map { !AddressPolicy.credible([address], toldFrom: $0).isEmpty } ?? true
@@ -129,7 +132,8 @@ package final class DatagramEndpoint: Sendable {
             return id
         }
         let call = DatagramCall(
-            id: id, peer: peer, address: target, message: message, kind: kind, offset: offset, deadline: deadline)
+            id: id, peer: peer, address: target, message: message, kind: kind, offset: offset, deadline: deadline,
+            isPrivate: isPrivate)
         post(.call(call, completion))
         return id
     }

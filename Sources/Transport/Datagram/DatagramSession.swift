@@ -8,9 +8,8 @@ import SansIO
 /// A session never moves to another address: packets from elsewhere are dropped, and whoever moved begins a
 /// new one. Its keys are overwritten when the last copy of the value goes.
 struct DatagramSession: Sendable {
-    /// How long each side of a session may be kept, and how many packets its keys may see.
+    /// How long keys are used.
     static let maximumAge: Duration = .seconds(600)
-    static let maximumPackets: UInt64 = 1 << 20
     /// Keys that send no longer still receive so long.
     static let afterlife: Duration = .seconds(10)
     static let idleTime: Duration = .seconds(180)
@@ -22,10 +21,14 @@ struct DatagramSession: Sendable {
     let index: UInt32
     let remoteIndex: UInt32
     let peer: PeerID
+    /// Whether we began it under a throwaway identity.
+    let isPrivate: Bool
     let remote: DatagramAddress
     /// Where the peer's last packet came to.
     var local: DatagramLocal
     private let keys: DatagramKeys
+    /// How many packets a key may see.
+    private let maximumPackets: UInt64
     let created: Instant
     private(set) var lastReceived: Instant
     /// Whether a transport packet of the peer came in. Our own side of a session that we initiated may send
@@ -43,7 +46,8 @@ struct DatagramSession: Sendable {
     /// being with the first transport packet.
     init(
         index: UInt32, remoteIndex: UInt32, peer: PeerID, remote: DatagramAddress, local: DatagramLocal,
-        keys: DatagramKeys, created: Instant, now: Instant, isProven: Bool
+        keys: DatagramKeys, maximumPackets: UInt64, created: Instant, now: Instant, isProven: Bool,
+        isPrivate: Bool = false
     ) {
         self.index = index
         self.remoteIndex = remoteIndex
@@ -51,8 +55,10 @@ struct DatagramSession: Sendable {
         self.remote = remote
         self.local = local
         self.keys = keys
+        self.maximumPackets = maximumPackets
         self.created = created
         self.isProven = isProven
+        self.isPrivate = isPrivate
         lastReceived = now
     }
 
@@ -73,7 +79,7 @@ struct DatagramSession: Sendable {
 
     /// A transport packet that carries `body`; `nil` when the counter is far beyond its end.
     mutating func seal(_ body: DatagramBody, now: Instant) -> ByteBuffer? {
-        guard sendCounter < Self.maximumPackets * 2, body.message.readableBytes <= DatagramPacket.maximumMessage
+        guard sendCounter < maximumPackets * 2, body.message.readableBytes <= DatagramPacket.maximumMessage
         else { return nil }
         let counter = sendCounter
         sendCounter += 1
@@ -114,7 +120,7 @@ struct DatagramSession: Sendable {
     }
 
     private mutating func noteUse(now: Instant) {
-        guard exhausted == nil, sendCounter >= Self.maximumPackets || highestReceived + 1 >= Self.maximumPackets
+        guard exhausted == nil, sendCounter >= maximumPackets || highestReceived + 1 >= maximumPackets
         else { return }
         exhausted = now
     }

@@ -33,7 +33,8 @@ final class DatagramSocket: ChannelInboundHandler {
     func channelActive(context: ChannelHandlerContext) {
         channel = context.channel
         bound = context.channel.localAddress.flatMap { DatagramAddress($0) }
-        number = driver.add(self)
+        guard let number = driver.add(self) else { return context.close(promise: nil) }
+        self.number = number
         context.fireChannelActive()
     }
 
@@ -52,7 +53,8 @@ final class DatagramSocket: ChannelInboundHandler {
 
     /// The end of a burst: what its packets caused leaves together.
     func channelReadComplete(context: ChannelHandlerContext) {
-        driver.flush(endpoint)
+        // Requests that were answered at once are part of the burst.
+        endpoint.drain()
         context.fireChannelReadComplete()
     }
 

@@ -29,10 +29,13 @@ package struct DatagramCall: Sendable {
     package var offset: UInt8
     /// When to give up, whatever retransmissions are left.
     package var deadline: Duration
+    /// Whether the peer must not learn who asks: the request goes under a throwaway identity, and on a session
+    /// that a PING opened, since first packets lack forward secrecy.
+    package var isPrivate: Bool
 
     package init(
         id: DatagramCallID, peer: PeerID, address: DatagramAddress, message: ByteBuffer, kind: DatagramKind,
-        offset: UInt8 = 0, deadline: Duration = .seconds(5)
+        offset: UInt8 = 0, deadline: Duration = .seconds(5), isPrivate: Bool = false
     ) {
         self.id = id
         self.peer = peer
@@ -41,6 +44,12 @@ package struct DatagramCall: Sendable {
         self.kind = kind
         self.offset = offset
         self.deadline = deadline
+        self.isPrivate = isPrivate
+    }
+
+    /// Whether it may be in a first packet.
+    var fitsFirstPacket: Bool {
+        kind == .read && !isPrivate && message.readableBytes <= DatagramPacket.maximumFirstRequest
     }
 }
 
@@ -117,6 +126,8 @@ package struct DatagramConfiguration: Sendable {
     /// Confirmed sessions in all, and of one household (an IPv4 address or an IPv6 /56).
     package var sessions = 4096
     package var sessionsPerHousehold = 256
+    /// Packets that a session's key may see before a new session takes its place.
+    package var packetsPerKey: UInt64 = 1 << 20
     /// Sessions that strangers began and have not confirmed.
     package var unconfirmed = 2048
     /// Handshakes of ours in flight.

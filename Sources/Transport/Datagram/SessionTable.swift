@@ -11,8 +11,13 @@ struct SessionTable: Sendable {
     private static let capacityPerPeer = 2
 
     private var sessions: [UInt32: DatagramSession] = [:]
+    /// Sessions under a throwaway identity stay apart, or they would tell whose they are.
+    private struct Owner: Hashable {
+        let peer: PeerID
+        let isPrivate: Bool
+    }
     /// Newest first.
-    private var byPeer: [PeerID: [UInt32]] = [:]
+    private var byPeer: [Owner: [UInt32]] = [:]
     private var households: [DatagramAddress.Household: Int] = [:]
 
     init(capacity: Int, perHousehold: Int) {
@@ -38,12 +43,14 @@ struct SessionTable: Sendable {
     }
 
     /// The newest session of `peer` that may still send.
-    func newest(of peer: PeerID, now: Instant) -> UInt32? {
-        byPeer[peer]?.first { sessions[$0]?.maySend(now: now) ?? false }
+    func newest(of peer: PeerID, isPrivate: Bool = false, now: Instant) -> UInt32? {
+        byPeer[Owner(peer: peer, isPrivate: isPrivate)]?.first { sessions[$0]?.maySend(now: now) ?? false }
     }
 
     /// Every session of `peer`, newest first.
-    func all(of peer: PeerID) -> [UInt32] { byPeer[peer] ?? [] }
+    func all(of peer: PeerID, isPrivate: Bool) -> [UInt32] {
+        byPeer[Owner(peer: peer, isPrivate: isPrivate)] ?? []
+    }
 
     /// Takes `session` in and gives the sessions that had to make room.
     mutating func insert(_ session: DatagramSession) -> [DatagramSession] {
@@ -52,14 +59,14 @@ struct SessionTable: Sendable {
             if let index, let session = table.remove(index) { removed.append(session) }
         }
         let household = session.remote.household
-        let older = all(of: session.peer)
+        let older = all(of: session.peer, isPrivate: session.isPrivate)
         if older.count >= Self.capacityPerPeer { drop(older.last, from: &self) }
         if households[household, default: 0] >= capacityPerHousehold {
             drop(leastRecent { $0.remote.household == household }, from: &self)
         }
         if sessions.count >= capacity { drop(leastRecent { _ in true }, from: &self) }
         sessions[session.index] = session
-        byPeer[session.peer, default: []].insert(session.index, at: 0)
+        byPeer[Owner(peer: session.peer, isPrivate: session.isPrivate), default: []].insert(session.index, at: 0)
         households[household, default: 0] += 1
         return removed
     }
@@ -67,8 +74,9 @@ struct SessionTable: Sendable {
     @discardableResult
     mutating func remove(_ index: UInt32) -> DatagramSession? {
         guard let session = sessions.removeValue(forKey: index) else { return nil }
-        byPeer[session.peer]?.removeAll { $0 == index }
-        if byPeer[session.peer]?.isEmpty == true { byPeer[session.peer] = nil }
+        let owner = Owner(peer: session.peer, isPrivate: session.isPrivate)
+        byPeer[owner]?.removeAll { $0 == index }
+        if byPeer[owner]?.isEmpty == true { byPeer[owner] = nil }
         let household = session.remote.household
         let left = households[household, default: 1] - 1
         households[household] = left > 0 ? left : nil

@@ -79,6 +79,12 @@ struct StrangerGuard: Sendable {
         households.set(address.household, household, now: now)
     }
 
+    /// A peer at `address` began a session with us and confirmed it: it receives there.
+    mutating func confirmed(_ address: DatagramAddress, now: Instant) {
+        silent.remove(address)
+        measured(address, nil, now: now)
+    }
+
     /// `address` asked for a token: somebody lives there who speaks this protocol, so two packets more may go.
     mutating func askedBack(_ address: DatagramAddress, isPublic: Bool, packets: Int, now: Instant) {
         silent.remove(address)
