@@ -8,9 +8,12 @@ extension Kademlia {
     /// Deeper buckets cannot be aimed at by trying keys; the lookup of our own key fills them.
     private static let deepestRefresh = 15
     private static let maximumRefreshes = 2
+    /// Peers that stopped answering are tried again with each refresh, so many at a time.
+    private static let lostPerRefresh = 8
 
     mutating func refreshIsDue(now: Instant, into effects: inout [Effect]) {
-        guard table.count > 0 else { return }
+        retryLost(now: now, into: &effects)
+        guard table.count > 0 || !upkeep.lost.isEmpty else { return }
         var wait = configuration.refreshInterval
         // The first ones come soon, since a swarm that starts at once fills its tables as it goes.
         if table.count < configuration.k || upkeep.refreshes < 3 {
@@ -20,10 +23,18 @@ extension Kademlia {
         // A tenth more or less, so that a swarm that started at once does not stay in step.
         let jitter = Double(generator.next() % 2001) / 10_000 - 0.1
         timers.set(.refresh, at: now + wait + .nanoseconds(Int64(wait.inSeconds * jitter * 1e9)))
-        guard upkeep.targets.isEmpty, upkeep.refreshing == 0 else { return }
+        guard table.count > 0, upkeep.targets.isEmpty, upkeep.refreshing == 0 else { return }
         upkeep.targets = [.own]
         upkeep.refreshes += 1
         if upkeep.refreshes <= 4 || upkeep.refreshes % 4 == 0 { upkeep.targets.append(.anywhere) }
+    }
+
+    /// Tries a few of those that stopped answering, if there is room for them.
+    private mutating func retryLost(now: Instant, into effects: inout [Effect]) {
+        let again = upkeep.lost.next(Kademlia.lostPerRefresh, now: now) { key, peer in
+            table.refusal(of: key, groups: IPGroup.networks(of: peer.addresses)) == nil
+        }
+        for (key, peer) in again { consider(peer, key: key, now: now, into: &effects) }
     }
 
     mutating func continueRefresh(now: Instant, into effects: inout [Effect]) {

@@ -18,6 +18,7 @@ struct Upkeep: Sendable {
     var checks = 0
     /// Candidates that failed their probe lately.
     var resting = SeenCache<PeerID>(capacity: 1024, lifetime: .seconds(300))
+    var lost = LostPeers()
     /// When anybody last answered: while nobody does, the fault is ours.
     var lastAnswer = Instant.zero
 
@@ -110,6 +111,7 @@ extension Kademlia {
         if let time = report.roundTrip, let position = table.position(of: call.key) {
             table.update(position) { $0.measured(time) }
         }
+        upkeep.lost.remove(call.key)
         effects.append(.entered(candidate))
         if wasEmpty { upkeep.smallTableDelay = .seconds(15) }
         if wasEmpty || timers.deadline(of: .refresh) == nil { timers.set(.refresh, at: now) }
@@ -186,6 +188,7 @@ extension Kademlia {
         }
         table.update(position) { $0.failures += 1 }
         if table[position].failures >= 2 || isCheck && failure == .refused {
+            if failure != .refused { upkeep.lost.add(table[position], now: now) }
             remove(position, now: now, into: &effects)
         } else {
             verify(position, now: now, into: &effects)
