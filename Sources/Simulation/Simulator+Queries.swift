@@ -99,7 +99,11 @@ extension Simulator {
         }
         watch.end(result, now: now)
         guard let completion = watch.completion else { return }
-        after(.zero) { completion(watch, $0) }
+        completions += 1
+        after(.zero) { simulator in
+            simulator.completions -= 1
+            completion(watch, simulator)
+        }
     }
 
     /// The honest servers that are up, closest to `key` first: what a perfect lookup would find.

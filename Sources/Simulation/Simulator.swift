@@ -45,6 +45,8 @@ package final class Simulator {
     var flights: [UInt64: Flight] = [:]
     var lastFlight: UInt64 = 0
     var watches: [QueryID: QueryWatch] = [:]
+    /// Completions of ended queries that are still to come.
+    var completions = 0
     private var actions: [UInt64: (Simulator) -> Void] = [:]
     private var lastAction: UInt64 = 0
     private var spareEffects: [Kademlia.Effect] = []
@@ -144,10 +146,10 @@ package final class Simulator {
         while !isOver, step() {}
     }
 
-    /// Lets things happen until no watched query runs, or until `limit` has passed.
+    /// Lets things happen until no watched query runs and all completions have come, or until `limit` has passed.
     package func runUntilQuiet(limit: Duration) {
         let end = now + limit
-        while !watches.isEmpty, let next = queue.next, next <= end, step() {}
+        while !watches.isEmpty || completions > 0, let next = queue.next, next <= end, step() {}
     }
 
     /// The next event; false when nothing happens any more.

@@ -52,11 +52,14 @@ package struct SwarmPlan: Sendable {
 }
 
 extension Simulator {
-    /// Connects `node` to one of the first five nodes, and again as long as it knows nobody.
+    /// Connects `node` to its bootstrap peer, and again as long as it knows fewer than four peers, as the node's
+    /// shell does. The peer is one of the first five nodes, and the first one for those, so that nobody starts a
+    /// swarm of his own.
     package func bootstrap(_ node: SimulatedNode) {
-        guard node.isUp, (node.core?.table.count ?? 0) == 0, nodes.count > 1 else { return }
-        let count = UInt64(min(5, nodes.count))
-        let chosen = nodes[Int(generator.next() % count)]
+        guard node.isUp, (node.core?.table.count ?? 0) < min(4, nodes.count - 1) else { return }
+        let founders = UInt64(min(5, nodes.count))
+        let draw = nodes[Int(generator.next() % founders)]
+        let chosen = node.index > 0 && node.index < 5 && nodes[0].isUp ? nodes[0] : draw
         if chosen.isUp, chosen.index != node.index { connect(node, chosen) }
         let incarnation = node.incarnation
         after(.seconds(5)) { simulator in
