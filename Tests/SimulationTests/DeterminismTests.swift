@@ -7,12 +7,19 @@ import TestSupport
 import Testing
 
 @Suite("A simulated run repeats exactly") struct DeterminismTests {
-    /// Beside the tests; what dictionaries' order depends on is drawn anew in every process.
-    private static let program = packageRoot.appendingPathComponent(".build/release/testnet").path
+    /// Beside the tests, or where the package is built.
+    private static let program: URL? = [
+        URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent(),
+        packageRoot.appendingPathComponent(".build/release"),
+    ].map { $0.appendingPathComponent("testnet") }
+        .first { FileManager.default.isExecutableFile(atPath: $0.path) }
 
+    /// From a process of its own: what dictionaries' order depends on is drawn anew in every process.
     private func report(seed: UInt64) throws -> String {
+        let program = try #require(
+            DeterminismTests.program, "build the program testnet first: swift build -c release --product testnet")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: DeterminismTests.program)
+        process.executableURL = program
         process.arguments = ["sim", "--scenario", "mixed", "--seed", "\(seed)", "--nodes", "20"]
         process.standardInput = FileHandle.nullDevice
         let pipe = Pipe()
