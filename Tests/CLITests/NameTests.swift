@@ -44,9 +44,10 @@ struct NameTests {
             _ = try other.run("init", "--network", "test")
             let first = try RunningNode(one)
             defer { _ = first.stop() }
-            let address = try one.run("swarm", "addrs", "local").output.split(separator: "\n").map(String.init)
+            let found = try one.run("swarm", "addrs", "local").output.split(separator: "\n").map(String.init)
                 .first { $0.contains("/tcp/") }
-            #expect(try other.run("bootstrap", "add", #require(address)).status == 0)
+            let address = try #require(found)
+            #expect(try other.run("bootstrap", "add", address).status == 0)
             let second = try RunningNode(other)
             defer { _ = second.stop() }
 

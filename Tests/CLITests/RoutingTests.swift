@@ -90,13 +90,14 @@ struct SwarmTests {
         try await withProgram { first, folder in
             var programs = [first]
             var nodes = [try RunningNode(first)]
-            defer { for node in nodes { _ = node.stop() } }
-            let address = try first.run("swarm", "addrs", "local").output.split(separator: "\n").map(String.init)
+            defer { for node in nodes where node.process.isRunning { _ = node.stop() } }
+            let found = try first.run("swarm", "addrs", "local").output.split(separator: "\n").map(String.init)
                 .first { $0.contains("/tcp/") }
+            let address = try #require(found)
             for index in 1..<4 {
                 let program = Program(repository: folder.appendingPathComponent("repo\(index)").path)
                 _ = try program.run("init", "--network", "test")
-                #expect(try program.run("bootstrap", "add", #require(address)).status == 0)
+                #expect(try program.run("bootstrap", "add", address).status == 0)
                 programs.append(program)
                 nodes.append(try RunningNode(program))
             }
