@@ -78,9 +78,12 @@ extension DHTService {
             let (bytes, isWhole) = answer.encode(fitting: request.room, dropping: Int(request.offset))
             request.answer(bytes, isWhole: isWhole)
         }
-        // Who asks may serve, too; the probe tells, and proves the address.
-        guard request.isConfirmed, lately.insert(request.peer, now: ControlPlane.now) else { return }
-        found(request.peer, [request.address])
+    }
+
+    /// A peer answered a datagram of ours: it serves at `address`, whatever else is known of it.
+    func answered(_ peer: PeerID, at address: Multiaddr) {
+        let known = driver.core.table.entry(of: peer)?.addresses ?? []
+        if !known.contains(address) { found(peer, [address] + known) }
     }
 }
 

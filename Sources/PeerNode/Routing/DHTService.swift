@@ -44,8 +44,6 @@ actor DHTService {
     let dials: DialGate
     /// Where datagrams go; nil on a node that listens on none.
     var datagrams: DatagramEndpoint?
-    /// Peers that asked by datagram lately and were considered for the table.
-    var lately = SeenCache<PeerID>(capacity: 1024, lifetime: .seconds(600))
     var stopped = false
     private let began: Instant
     /// What unfinished requests of peers may hold, all together.

@@ -174,7 +174,7 @@ actor RoutingService {
 
     /// A peer answered our datagram at `address`. Any thread.
     nonisolated func answered(_ peer: PeerID, at address: Multiaddr) {
-        table(at: address)?.onControl { $0.found(peer, [address]) }
+        table(at: address)?.onControl { $0.answered(peer, at: address) }
     }
 
     private nonisolated func table(at address: Multiaddr) -> DHTService? {
