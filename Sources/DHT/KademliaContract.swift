@@ -116,6 +116,7 @@ package enum QueryResult: Sendable {
     case failed(QueryFailure)
 }
 
+/// Why a query could not be done at all.
 package enum QueryFailure: Error, Hashable, Sendable {
     case noPeers
     case invalid(String)
