@@ -2,34 +2,36 @@
 ///
 /// What remote input can fill lives in one of these: `capacity` bounds it, whoever asks. Expired entries
 /// are invisible at once and are removed by `expire`, or when their room is needed.
-package struct ExpiringMap<Key: Hashable & Sendable, Value> {
+///
+/// `public`, unlike the rest of the house, because only so do other modules get it specialised.
+public struct ExpiringMap<Key: Hashable & Sendable, Value> {
     /// The most entries kept.
-    package let capacity: Int
+    public let capacity: Int
     /// How long an entry stays after it was last set.
-    package let lifetime: Duration
+    public let lifetime: Duration
     @usableFromInline var values: [Key: Value] = [:]
     @usableFromInline var timers = Timers<Key>()
 
-    @inlinable package init(capacity: Int, lifetime: Duration) {
+    @inlinable public init(capacity: Int, lifetime: Duration) {
         precondition(capacity > 0, "a map without room")
         self.capacity = capacity
         self.lifetime = lifetime
     }
 
     /// The entries held, expired ones that were not removed yet included.
-    @inlinable package var count: Int { values.count }
+    @inlinable public var count: Int { values.count }
 
     /// When the next entry expires.
-    @inlinable package var next: Instant? { timers.next }
+    @inlinable public var next: Instant? { timers.next }
 
     /// The value of `key`, unless it has expired at `now`.
-    @inlinable package func value(of key: Key, now: Instant) -> Value? {
+    @inlinable public func value(of key: Key, now: Instant) -> Value? {
         guard let deadline = timers.deadline(of: key), deadline > now else { return nil }
         return values[key]
     }
 
     /// Sets the value of `key` and starts its lifetime anew; the entry nearest to its end makes room.
-    @inlinable package mutating func set(_ key: Key, _ value: Value, now: Instant) {
+    @inlinable public mutating func set(_ key: Key, _ value: Value, now: Instant) {
         if values[key] == nil, values.count >= capacity, let oldest = timers.popDue(.distantFuture) {
             values[oldest] = nil
         }
@@ -38,17 +40,17 @@ package struct ExpiringMap<Key: Hashable & Sendable, Value> {
     }
 
     @discardableResult
-    @inlinable package mutating func remove(_ key: Key) -> Value? {
+    @inlinable public mutating func remove(_ key: Key) -> Value? {
         timers.cancel(key)
         return values.removeValue(forKey: key)
     }
 
     /// Removes what has expired at `now`, oldest first.
-    @inlinable package mutating func expire(now: Instant) {
+    @inlinable public mutating func expire(now: Instant) {
         while let key = timers.popDue(now) { values[key] = nil }
     }
 
-    @inlinable package mutating func removeAll() {
+    @inlinable public mutating func removeAll() {
         values = [:]
         timers.removeAll()
     }
@@ -57,27 +59,27 @@ package struct ExpiringMap<Key: Hashable & Sendable, Value> {
 extension ExpiringMap: Sendable where Value: Sendable {}
 
 /// Remembers for a while what was seen, with a bound on how much.
-package struct SeenCache<Key: Hashable & Sendable>: Sendable {
+public struct SeenCache<Key: Hashable & Sendable>: Sendable {
     @usableFromInline var map: ExpiringMap<Key, Void>
 
-    @inlinable package init(capacity: Int, lifetime: Duration) {
+    @inlinable public init(capacity: Int, lifetime: Duration) {
         map = ExpiringMap(capacity: capacity, lifetime: lifetime)
     }
 
-    @inlinable package var count: Int { map.count }
+    @inlinable public var count: Int { map.count }
 
-    @inlinable package func contains(_ key: Key, now: Instant) -> Bool { map.value(of: key, now: now) != nil }
+    @inlinable public func contains(_ key: Key, now: Instant) -> Bool { map.value(of: key, now: now) != nil }
 
     /// Notes `key`; returns whether it is new. Seeing it again prolongs nothing.
     @discardableResult
-    @inlinable package mutating func insert(_ key: Key, now: Instant) -> Bool {
+    @inlinable public mutating func insert(_ key: Key, now: Instant) -> Bool {
         if contains(key, now: now) { return false }
         map.set(key, (), now: now)
         return true
     }
 
     @discardableResult
-    @inlinable package mutating func remove(_ key: Key) -> Bool { map.remove(key) != nil }
+    @inlinable public mutating func remove(_ key: Key) -> Bool { map.remove(key) != nil }
 
-    @inlinable package mutating func expire(now: Instant) { map.expire(now: now) }
+    @inlinable public mutating func expire(now: Instant) { map.expire(now: now) }
 }

@@ -2,21 +2,23 @@
 ///
 /// Push and pop cost O(log n), `first` O(1). Elements that compare equal come out in no particular order;
 /// give them a sequence number where the order must not depend on history.
-package struct Heap<Element: Comparable> {
+///
+/// `public`, unlike the rest of the house, because only so do other modules get it specialised.
+public struct Heap<Element: Comparable> {
     @usableFromInline var elements: [Element] = []
 
-    @inlinable package init() {}
+    @inlinable public init() {}
 
-    @inlinable package var count: Int { elements.count }
-    @inlinable package var isEmpty: Bool { elements.isEmpty }
+    @inlinable public var count: Int { elements.count }
+    @inlinable public var isEmpty: Bool { elements.isEmpty }
 
     /// The smallest element.
-    @inlinable package var first: Element? { elements.first }
+    @inlinable public var first: Element? { elements.first }
 
     /// Every element, in no particular but a reproducible order.
-    @inlinable package var unordered: [Element] { elements }
+    @inlinable public var unordered: [Element] { elements }
 
-    @inlinable package mutating func push(_ element: Element) {
+    @inlinable public mutating func push(_ element: Element) {
         elements.append(element)
         var child = elements.count - 1
         while child > 0 {
@@ -29,7 +31,7 @@ package struct Heap<Element: Comparable> {
 
     /// Removes the smallest element.
     @discardableResult
-    @inlinable package mutating func pop() -> Element? {
+    @inlinable public mutating func pop() -> Element? {
         guard let last = elements.popLast() else { return nil }
         guard !elements.isEmpty else { return last }
         let smallest = elements[0]
@@ -39,13 +41,13 @@ package struct Heap<Element: Comparable> {
     }
 
     /// Drops what `isStale` says, in O(n); for heaps whose elements are deleted lazily.
-    @inlinable package mutating func removeAll(where isStale: (Element) -> Bool) {
+    @inlinable public mutating func removeAll(where isStale: (Element) -> Bool) {
         elements.removeAll(where: isStale)
         guard elements.count > 1 else { return }
         for index in stride(from: elements.count / 2 - 1, through: 0, by: -1) { sink(from: index) }
     }
 
-    @inlinable package mutating func removeAll() { elements = [] }
+    @inlinable public mutating func removeAll() { elements = [] }
 
     @inlinable mutating func sink(from start: Int) {
         var parent = start

@@ -1,19 +1,19 @@
 /// A point of monotonic time in nanoseconds since a start that whoever drives the core chooses.
 ///
 /// It says nothing about the calendar. Arithmetic saturates, so that no interval from the network can trap.
-package struct Instant: Hashable, Sendable, Comparable {
-    package let nanoseconds: UInt64
+public struct Instant: Hashable, Sendable, Comparable {
+    public let nanoseconds: UInt64
 
-    @inlinable package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+    @inlinable public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
-    package static let zero = Instant(nanoseconds: 0)
+    public static let zero = Instant(nanoseconds: 0)
     /// Later than anything that happens.
-    package static let distantFuture = Instant(nanoseconds: .max)
+    public static let distantFuture = Instant(nanoseconds: .max)
 
-    @inlinable package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+    @inlinable public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
     @inlinable
-    package static func + (left: Instant, right: Duration) -> Instant {
+    public static func + (left: Instant, right: Duration) -> Instant {
         let step = right.wholeNanoseconds
         if step < 0 {
             let (value, overflow) = left.nanoseconds.subtractingReportingOverflow(step.magnitude)
@@ -25,7 +25,7 @@ package struct Instant: Hashable, Sendable, Comparable {
 
     /// The time from `right` to `left`; negative when `right` is later.
     @inlinable
-    package static func - (left: Instant, right: Instant) -> Duration {
+    public static func - (left: Instant, right: Instant) -> Duration {
         left >= right
             ? .nanoseconds(Int64(clamping: left.nanoseconds - right.nanoseconds))
             : .nanoseconds(-Int64(clamping: right.nanoseconds - left.nanoseconds))
@@ -35,7 +35,7 @@ package struct Instant: Hashable, Sendable, Comparable {
 extension Duration {
     /// The duration in nanoseconds, clamped to what fits (292 years).
     @inlinable
-    package var wholeNanoseconds: Int64 {
+    public var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         if overflow { return seconds < 0 ? .min : .max }
@@ -44,8 +44,8 @@ extension Duration {
     }
 
     /// The duration in milliseconds with a fraction.
-    @inlinable package var milliseconds: Double { Double(wholeNanoseconds) / 1e6 }
+    @inlinable public var milliseconds: Double { Double(wholeNanoseconds) / 1e6 }
 
     /// The duration in seconds with a fraction.
-    @inlinable package var inSeconds: Double { Double(wholeNanoseconds) / 1e9 }
+    @inlinable public var inSeconds: Double { Double(wholeNanoseconds) / 1e9 }
 }

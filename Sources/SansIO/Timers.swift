@@ -2,7 +2,9 @@
 ///
 /// Setting, moving and cancelling cost O(log n). Deadlines at the same instant fire in the order in which
 /// they were set, so that a run can be repeated exactly. `next` is what a core answers as its `deadline`.
-package struct Timers<Key: Hashable & Sendable>: Sendable {
+///
+/// `public`, unlike the rest of the house, because only so do other modules get it specialised.
+public struct Timers<Key: Hashable & Sendable>: Sendable {
     @usableFromInline struct Entry: Sendable {
         @usableFromInline var deadline: Instant
         @usableFromInline var sequence: UInt64
@@ -25,19 +27,19 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
     @usableFromInline var positions: [Key: Int] = [:]
     @usableFromInline var sequence: UInt64 = 0
 
-    @inlinable package init() {}
+    @inlinable public init() {}
 
-    @inlinable package var count: Int { heap.count }
-    @inlinable package var isEmpty: Bool { heap.isEmpty }
+    @inlinable public var count: Int { heap.count }
+    @inlinable public var isEmpty: Bool { heap.isEmpty }
 
     /// The earliest deadline; `nil` when nothing is pending.
-    @inlinable package var next: Instant? { heap.first?.deadline }
+    @inlinable public var next: Instant? { heap.first?.deadline }
 
     /// When `key` fires; `nil` when it is not set.
-    @inlinable package func deadline(of key: Key) -> Instant? { positions[key].map { heap[$0].deadline } }
+    @inlinable public func deadline(of key: Key) -> Instant? { positions[key].map { heap[$0].deadline } }
 
     /// Sets the deadline of `key`, in place of one that it had.
-    @inlinable package mutating func set(_ key: Key, at deadline: Instant) {
+    @inlinable public mutating func set(_ key: Key, at deadline: Instant) {
         sequence &+= 1
         let entry = Entry(deadline: deadline, sequence: sequence, key: key)
         if let position = positions[key] {
@@ -51,14 +53,14 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Sets the deadline of `key` unless it fires earlier already.
-    @inlinable package mutating func setEarlier(_ key: Key, at deadline: Instant) {
+    @inlinable public mutating func setEarlier(_ key: Key, at deadline: Instant) {
         if let current = self.deadline(of: key), current <= deadline { return }
         set(key, at: deadline)
     }
 
     /// Forgets `key`; returns whether it was set.
     @discardableResult
-    @inlinable package mutating func cancel(_ key: Key) -> Bool {
+    @inlinable public mutating func cancel(_ key: Key) -> Bool {
         guard let position = positions.removeValue(forKey: key) else { return false }
         let last = heap.removeLast()
         if position < heap.count {
@@ -70,13 +72,13 @@ package struct Timers<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Removes and returns the earliest key that is due at `now`; call it until it gives `nil`.
-    @inlinable package mutating func popDue(_ now: Instant) -> Key? {
+    @inlinable public mutating func popDue(_ now: Instant) -> Key? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         cancel(first.key)
         return first.key
     }
 
-    @inlinable package mutating func removeAll() {
+    @inlinable public mutating func removeAll() {
         heap = []
         positions = [:]
     }

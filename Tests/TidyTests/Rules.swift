@@ -134,8 +134,10 @@ enum Rules {
         }
     }
 
+    /// SansIO may: the compiler specialises inlinable generics for other modules only when they are public, and
+    /// every core's timers and queues are such generics.
     static let notPublic = Rule.lines(
-        "package, not public", in: { $0.isSource && $0.room != "CLI" },
+        "package, not public", in: { $0.isSource && $0.room != "CLI" && $0.room != "SansIO" },
         matching: #"^\s*(@[A-Za-z]+ )*public "#, message: "`package` is wide enough: nothing is exported")
 
     static let noPlaceholders = Rule(name: "no placeholders", applies: { $0.path.hasSuffix(".swift") }) { file in
