@@ -27,6 +27,26 @@ extension FuzzTarget {
             }
             // Kind and key must always go; everything else only where there is room.
             if part.peerCount > 0 || part.record != nil { agree(fitting.bytes.readableBytes <= room, "too much") }
-        }
+        },
+        FuzzTarget("ipns", maximumLength: 4096) { input in
+            if let record = try? IPNSRecord(unverified: input) {
+                agree(record.bytes == input, "a record keeps its bytes")
+                agree(!(record < record), "a record is not less than itself")
+                agree(IPNSRecord.best(of: [input, input]) != nil, "one of two is the best")
+                _ = record.isAlive(at: now)
+            }
+            // The name whose records the corpus has: whatever is changed in them, they do not verify any more.
+            guard let name = try? IPNSName("k51qzi5uqu5dlkw8pxuw9qmqayfdeh4kfebhmreauqdc6a7c3y7d5i9fi8mk9w") else {
+                return agree(false, "a name")
+            }
+            let record = try? IPNSRecord(verifying: input, of: name)
+            if let record { agree(record.value == Array(known.utf8), "a value that nobody signed") }
+            let isValid = IPNSValidator.validate(name.recordKey, input, nowMilliseconds: now.milliseconds)
+            agree(!isValid || record != nil, "valid, though it does not verify")
+        },
     ]
+
+    private static let now = KadTime(milliseconds: 1_700_000_000_000)
+    /// The only thing that the name in the corpus has ever pointed to.
+    private static let known = "/ipfs/bafkqaddwgevxmmraojswg33smq"
 }
