@@ -12,6 +12,11 @@ package final class KeyStore: Sendable {
     package struct Entry: Hashable, Sendable {
         package let name: String
         package let peer: PeerID
+
+        package init(name: String, peer: PeerID) {
+            self.name = name
+            self.peer = peer
+        }
     }
 
     /// The name of the node's identity.
