@@ -1,5 +1,6 @@
 import Foundation
 import HTTPAPI
+import Multiformats
 import PeerNode
 import TestSupport
 import Testing
