@@ -273,6 +273,22 @@ extension Kademlia {
         run(&query, now: now, into: &effects)
     }
 
+    /// Whether a query is about all of the closest peers, so that a late one is worth waiting for.
+    func wantsAll(_ serial: UInt64) -> Bool {
+        switch queries[serial]?.goal {
+        case .closest, .provide, .putValue: true
+        default: false
+        }
+    }
+
+    mutating func contactIsLate(
+        _ serial: UInt64, _ lane: Int, _ contact: Int, now: Instant, into effects: inout [Effect]
+    ) {
+        guard var query = queries.removeValue(forKey: serial) else { return }
+        if lane < query.lanes.count { query.lanes[lane].late(contact) }
+        run(&query, now: now, into: &effects)
+    }
+
     /// A contact's answer is still welcome, but the lookup goes on as if it had failed.
     mutating func contactIsGivenUp(
         _ serial: UInt64, _ lane: Int, _ contact: Int, now: Instant, into effects: inout [Effect]

@@ -76,6 +76,9 @@ package struct Kademlia: Sendable {
     func wallTime(_ now: Instant) -> KadTime { epoch.advanced(by: now - start) }
 
     static let recordSweep = Duration.seconds(3600)
+    /// A query that wants every one of the closest peers does not end before they had so long: when two datagrams
+    /// or their answers are lost, a connection is set up, after 1.5 s and over several round trips.
+    static let lateWait = Duration.milliseconds(4500)
 
     /// Provider records and values kept for others, and the keys that have provider records.
     package var recordCounts: (providers: Int, providedKeys: Int, values: Int) {
@@ -153,6 +156,8 @@ extension Kademlia {
             case fresh
             /// Others are asked meanwhile.
             case slow
+            /// Only the last step of its query still waits for it.
+            case late
             /// Its query no longer waits for it.
             case givenUp
         }
@@ -258,13 +263,17 @@ extension Kademlia {
                 contactIsSlow(serial, lane, contact, now: now, into: &effects)
             }
         case .slow:
-            call.stage = .givenUp
-            calls[id] = call
-            timers.set(.call(id), at: max(call.deadline, now))
-            if case .lookup(let serial, let lane, let contact) = call.purpose {
-                contactIsGivenUp(serial, lane, contact, now: now, into: &effects)
+            if case .lookup(let serial, let lane, let contact) = call.purpose, wantsAll(serial) {
+                call.stage = .late
+                calls[id] = call
+                let end = max(call.patience * 4, Kademlia.lateWait)
+                timers.set(.call(id), at: max(now, min(call.sent + end, call.deadline)))
+                contactIsLate(serial, lane, contact, now: now, into: &effects)
+            } else {
+                giveUp(id, call, now: now, into: &effects)
             }
             suspect(call, now: now, into: &effects)
+        case .late: giveUp(id, call, now: now, into: &effects)
         case .givenUp:
             // Of an abandoned call the shell need not tell the end, so its silence says nothing.
             if case .none = call.purpose {
@@ -272,6 +281,14 @@ extension Kademlia {
             } else {
                 failed(id, .timeout, now: now, into: &effects)
             }
+        }
+    }
+
+    private mutating func giveUp(_ id: CallID, _ call: Call, now: Instant, into effects: inout [Effect]) {
+        calls[id]?.stage = .givenUp
+        timers.set(.call(id), at: max(call.deadline, now))
+        if case .lookup(let serial, let lane, let contact) = call.purpose {
+            contactIsGivenUp(serial, lane, contact, now: now, into: &effects)
         }
     }
 

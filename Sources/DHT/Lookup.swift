@@ -39,6 +39,8 @@ package struct Lookup: Sendable {
         case waiting
         /// It was asked, and has taken longer than expected.
         case slow
+        /// It was asked so long ago that no path waits for it any more; the end of the search does.
+        case late
         case answered
         case failed
     }
@@ -144,7 +146,7 @@ package struct Lookup: Sendable {
         for raw in paths[path].order {
             let index = Int(raw)
             switch contacts[index].state {
-            case .failed: continue
+            case .failed, .late: continue
             case .answered: break
             case .waiting, .slow: if closest < settings.beta { isWaiting = true }
             case .heard:
@@ -206,6 +208,12 @@ package struct Lookup: Sendable {
     package mutating func slow(_ index: Int) {
         guard contacts.indices.contains(index), contacts[index].state == .waiting else { return }
         settle(index, .slow)
+    }
+
+    /// No path waits for a contact any more; before the search ends it may still answer.
+    package mutating func late(_ index: Int) {
+        guard contacts.indices.contains(index), [.waiting, .slow].contains(contacts[index].state) else { return }
+        settle(index, .late)
     }
 
     /// A contact gave no answer, or has taken too long to wait for.
@@ -309,7 +317,7 @@ package struct Lookup: Sendable {
             else { return }
             contacts[index].addresses = addresses.filter { !contacts[index].tried.contains($0) }
             contacts[index].state = .heard
-        case .waiting, .slow, .answered: break
+        case .waiting, .slow, .late, .answered: break
         }
     }
 

@@ -35,7 +35,8 @@ struct LostPeers: Sendable {
     mutating func remove(_ key: KadKey) { list.removeAll { $0.key == key } }
 
     /// The next `count` of those that are `wanted`, in turn.
-    mutating func next(_ count: Int, now: Instant, wanted: (KadKey, KadPeer) -> Bool) -> [(key: KadKey, peer: KadPeer)] {
+    mutating func next(_ count: Int, now: Instant, wanted: (KadKey, KadPeer) -> Bool) -> [(key: KadKey, peer: KadPeer)]
+    {
         list.removeAll { $0.lost + LostPeers.lifetime <= now }
         var result: [(key: KadKey, peer: KadPeer)] = []
         for _ in list.indices where result.count < count {
