@@ -212,9 +212,9 @@ extension Simulator {
             sendBack(id, flight, bytes: 120, isProbe: true)
             return
         }
-        if flight.wasServed {
-            // A repeat: the same answer, computed once.
-            if flight.answer != nil, flight.transport == .datagram { sendAnswer(id, flight, after: 0) }
+        if flight.wasServed, flight.answer != nil || flight.transport == .datagram {
+            // A repeat, perhaps on a stream after the datagrams' answers were lost: computed once.
+            sendAnswer(id, flight, after: 0)
             return
         }
         flight.wasServed = true

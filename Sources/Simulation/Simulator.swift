@@ -179,16 +179,16 @@ package final class Simulator {
         node.wakeAt = .distantFuture
         trace.mix(UInt64(index))
         var effects = takeEffects()
-        node.core?.tick(now: now, into: &effects)
-        perform(&effects, node)
+        let deadline = node.core?.take(nil, now: now, into: &effects)
+        perform(&effects, node, deadline: deadline)
     }
 
     /// Gives a node's core an input and does what it wants.
     package func feed(_ node: SimulatedNode, _ input: Kademlia.Input) {
         guard node.isUp else { return }
         var effects = takeEffects()
-        node.core?.handle(input, now: now, into: &effects)
-        perform(&effects, node)
+        let deadline = node.core?.take(input, now: now, into: &effects)
+        perform(&effects, node, deadline: deadline)
     }
 
     /// Gives a core a request, which it must answer or refuse before it returns.
@@ -205,11 +205,11 @@ package final class Simulator {
         return effects
     }
 
-    private func perform(_ effects: inout [Kademlia.Effect], _ node: SimulatedNode) {
+    private func perform(_ effects: inout [Kademlia.Effect], _ node: SimulatedNode, deadline: Instant?) {
         for effect in effects { perform(effect, node) }
         effects.removeAll(keepingCapacity: true)
         swap(&effects, &spareEffects)
-        guard let deadline = node.core?.deadline, deadline < node.wakeAt else { return }
+        guard let deadline, deadline < node.wakeAt else { return }
         node.wakeAt = deadline
         queue.schedule(.wake(node.index), at: deadline)
     }
@@ -245,5 +245,14 @@ package final class Simulator {
     /// Notes that a rule was broken; the run goes on.
     package func violate(_ rule: String) {
         if violations.count < 100 { violations.append("\(rule), at \(now.nanoseconds / 1_000_000) ms") }
+    }
+}
+
+extension Kademlia {
+    /// Gives the core an input, or a tick, and tells when it is to be woken: in place, since reading anything of
+    /// an optional core on its own copies all of it.
+    fileprivate mutating func take(_ input: Input?, now: Instant, into effects: inout [Effect]) -> Instant? {
+        if let input { handle(input, now: now, into: &effects) } else { tick(now: now, into: &effects) }
+        return deadline
     }
 }
