@@ -81,7 +81,7 @@ let floor3: [Target] = [
         [
             "SansIO", "Multiformats", "PeerCrypto", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG",
             nioCore, nioPosix, logging, toml,
-        ])
+        ]),
 ]
 let floor4: [Target] = [
     room(
@@ -122,10 +122,13 @@ let testTargets: [Target] = [
     tests(
         "PeerNode",
         [
-            "PeerNode", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG", "SansIO", "PeerCrypto", "Multiformats",
+            "PeerNode", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG", "SansIO", "PeerCrypto",
+            "Multiformats",
             nioCore, nioPosix, logging,
         ]),
-    tests("HTTPAPI", ["HTTPAPI", "PeerNode", "DHT", "MerkleDAG", "PeerCrypto", "Multiformats", nioCore, nioPosix, logging]),
+    tests(
+        "HTTPAPI",
+        ["HTTPAPI", "PeerNode", "DHT", "MerkleDAG", "PeerCrypto", "Multiformats", nioCore, nioPosix, logging]),
     tests("CLI", ["Multiformats"]),
     tests("Tidy", []),
 ]

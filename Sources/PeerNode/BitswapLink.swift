@@ -65,6 +65,7 @@ final class BitswapLink {
             outcome(true)
         } else {
             lanes[lane, default: LaneState()].buffered.append(outcome)
+            stream.notifyWhenWritable()
         }
     }
 

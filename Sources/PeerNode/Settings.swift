@@ -8,7 +8,8 @@ extension Setting {
         .text(
             "network.name", \.network.name, "the network's name; 'ipfs' is the public one", Check.networkName),
         .list(
-            "network.listen", \.network.listen, "addresses to listen on, /tcp/ for streams and /udp/ for datagrams; empty to only dial", Check.address),
+            "network.listen", \.network.listen,
+            "addresses to listen on, /tcp/ for streams and /udp/ for datagrams; empty to only dial", Check.address),
         .list(
             "network.announce", \.network.announce, "addresses to tell peers instead of those found",
             Check.address),

@@ -12,6 +12,7 @@ public struct ExpiringMap<Key: Hashable & Sendable, Value> {
     @usableFromInline var values: [Key: Value] = [:]
     @usableFromInline var timers = Timers<Key>()
 
+    /// An empty map; `capacity` is at least 1.
     @inlinable public init(capacity: Int, lifetime: Duration) {
         precondition(capacity > 0, "a map without room")
         self.capacity = capacity
@@ -39,6 +40,7 @@ public struct ExpiringMap<Key: Hashable & Sendable, Value> {
         timers.set(key, at: now + lifetime)
     }
 
+    /// Removes the value of `key` and returns it, expired or not.
     @discardableResult
     @inlinable public mutating func remove(_ key: Key) -> Value? {
         timers.cancel(key)
@@ -50,6 +52,7 @@ public struct ExpiringMap<Key: Hashable & Sendable, Value> {
         while let key = timers.popDue(now) { values[key] = nil }
     }
 
+    /// Removes everything.
     @inlinable public mutating func removeAll() {
         values = [:]
         timers.removeAll()
@@ -62,12 +65,15 @@ extension ExpiringMap: Sendable where Value: Sendable {}
 public struct SeenCache<Key: Hashable & Sendable>: Sendable {
     @usableFromInline var map: ExpiringMap<Key, Void>
 
+    /// An empty cache; `capacity` is at least 1.
     @inlinable public init(capacity: Int, lifetime: Duration) {
         map = ExpiringMap(capacity: capacity, lifetime: lifetime)
     }
 
+    /// The keys held, expired ones that were not removed yet included.
     @inlinable public var count: Int { map.count }
 
+    /// Whether `key` was seen within the lifetime.
     @inlinable public func contains(_ key: Key, now: Instant) -> Bool { map.value(of: key, now: now) != nil }
 
     /// Notes `key`; returns whether it is new. Seeing it again prolongs nothing.
@@ -78,8 +84,10 @@ public struct SeenCache<Key: Hashable & Sendable>: Sendable {
         return true
     }
 
+    /// Forgets `key`; returns whether it was held.
     @discardableResult
     @inlinable public mutating func remove(_ key: Key) -> Bool { map.remove(key) != nil }
 
+    /// Forgets what has expired at `now`.
     @inlinable public mutating func expire(now: Instant) { map.expire(now: now) }
 }

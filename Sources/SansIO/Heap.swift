@@ -7,9 +7,12 @@
 public struct Heap<Element: Comparable> {
     @usableFromInline var elements: [Element] = []
 
+    /// An empty heap.
     @inlinable public init() {}
 
+    /// How many elements there are.
     @inlinable public var count: Int { elements.count }
+    /// Whether there is none.
     @inlinable public var isEmpty: Bool { elements.isEmpty }
 
     /// The smallest element.
@@ -18,6 +21,7 @@ public struct Heap<Element: Comparable> {
     /// Every element, in no particular but a reproducible order.
     @inlinable public var unordered: [Element] { elements }
 
+    /// Adds an element.
     @inlinable public mutating func push(_ element: Element) {
         elements.append(element)
         var child = elements.count - 1
@@ -47,6 +51,7 @@ public struct Heap<Element: Comparable> {
         for index in stride(from: elements.count / 2 - 1, through: 0, by: -1) { sink(from: index) }
     }
 
+    /// Removes all elements.
     @inlinable public mutating func removeAll() { elements = [] }
 
     @inlinable mutating func sink(from start: Int) {

@@ -2,16 +2,21 @@
 ///
 /// It says nothing about the calendar. Arithmetic saturates, so that no interval from the network can trap.
 public struct Instant: Hashable, Sendable, Comparable {
+    /// Nanoseconds since the start.
     public let nanoseconds: UInt64
 
+    /// The instant so many nanoseconds after the start.
     @inlinable public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
+    /// The start.
     public static let zero = Instant(nanoseconds: 0)
     /// Later than anything that happens.
     public static let distantFuture = Instant(nanoseconds: .max)
 
+    /// Whether `left` comes first.
     @inlinable public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
+    /// The instant `right` after `left`, within what can be told.
     @inlinable
     public static func + (left: Instant, right: Duration) -> Instant {
         let step = right.wholeNanoseconds

@@ -27,9 +27,12 @@ public struct Timers<Key: Hashable & Sendable>: Sendable {
     @usableFromInline var positions: [Key: Int] = [:]
     @usableFromInline var sequence: UInt64 = 0
 
+    /// Timers of which none is set.
     @inlinable public init() {}
 
+    /// How many are set.
     @inlinable public var count: Int { heap.count }
+    /// Whether none is set.
     @inlinable public var isEmpty: Bool { heap.isEmpty }
 
     /// The earliest deadline; `nil` when nothing is pending.
@@ -78,6 +81,7 @@ public struct Timers<Key: Hashable & Sendable>: Sendable {
         return first.key
     }
 
+    /// Forgets all of them.
     @inlinable public mutating func removeAll() {
         heap = []
         positions = [:]

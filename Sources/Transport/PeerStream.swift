@@ -99,6 +99,14 @@ package final class PeerStream: @unchecked Sendable {  // loop-confined: methods
         if eventLoop.inEventLoop { enqueue() } else { eventLoop.execute(enqueue) }
     }
 
+    /// Has the handler hear `writable` as soon as more may be written, at once if it may be already: for who has
+    /// seen `isWritable` false on another thread, where that can be over before it is acted upon. Any thread.
+    package func notifyWhenWritable() {
+        onLoop { [self] _ in
+            if isWritable { handler?.writable(self) } else { wasAboveHighWater = true }
+        }
+    }
+
     /// Writes no more; what was written before still goes out. Any thread.
     package func closeWrite() { onLoop { $0.closeWrite(self) } }
 

@@ -12,7 +12,7 @@ import Testing
         #expect(queue.pop() == 1)
         queue.schedule(9, at: .zero)
         #expect(queue.now == .zero + .seconds(1))
-        #expect([queue.pop(), queue.pop(), queue.pop(), queue.pop()] == [9, 2, 3, nil])
+        #expect([queue.pop(), queue.pop(), queue.pop(), queue.pop()] == [2, 9, 3, nil])
         #expect(queue.now == .zero + .seconds(2))
     }
 }

@@ -187,7 +187,9 @@ struct DatagramExchangeTests {
             world.run(.seconds(30))
             let answered = calls.enumerated().filter { world.text($0.offset % 2, $0.element) == "re: \($0.offset)" }
                 .count
-            #expect(answered >= 270, "seed \(seed): \(answered)")
+            // A call has three tries, a write needs two round trips, and each try loses 36 % of its round trips;
+            // what is left over goes to TCP.
+            #expect(answered >= 240, "seed \(seed): \(answered)")
             #expect(world.nodes[0].results.count + world.nodes[1].results.count == 302, "seed \(seed)")
             #expect(world.statistics(0).calls == 0)
         }
