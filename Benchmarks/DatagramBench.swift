@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Multiformats
 import NIOCore
@@ -47,11 +48,11 @@ enum DatagramBench {
     }
 
     private static func call(_ caller: DatagramEndpoint, _ peer: PeerID, _ address: Multiaddr) async throws {
-        let promise = caller.eventLoop.makePromise(of: Void.self)
-        caller.call(peer, at: address, question, kind: .read, deadline: .seconds(5)) {
-            promise.completeWith($0.map { _ in })
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            caller.call(peer, at: address, question, kind: .read, deadline: .seconds(5)) { result in
+                continuation.resume(with: result.map { _ in }.mapError { $0 as any Error })
+            }
         }
-        try await promise.futureResult.get()
     }
 
     // MARK: Sessions
