@@ -259,17 +259,16 @@ extension Kademlia {
         _ serial: UInt64, _ lane: Int, _ contact: Int, _ call: Call, _ failure: CallFailure, now: Instant,
         into effects: inout [Effect]
     ) {
-        guard var query = queries.removeValue(forKey: serial) else { return }
-        if let user = query.user { effects.append(.progress(user, .failed(call.peer, failure))) }
-        if lane < query.lanes.count { query.lanes[lane].failed(contact) }
-        run(&query, now: now, into: &effects)
+        if let user = queries[serial]?.user { effects.append(.progress(user, .failed(call.peer, failure))) }
+        reconsider(serial, lane, now: now, into: &effects) { $0.failed(contact) }
     }
 
-    mutating func contactIsSlow(
-        _ serial: UInt64, _ lane: Int, _ contact: Int, now: Instant, into effects: inout [Effect]
+    /// Changes what a lookup thinks of one of its contacts, and goes on with what follows.
+    mutating func reconsider(
+        _ serial: UInt64, _ lane: Int, now: Instant, into effects: inout [Effect], _ change: (inout Lookup) -> Void
     ) {
         guard var query = queries.removeValue(forKey: serial) else { return }
-        if lane < query.lanes.count { query.lanes[lane].slow(contact) }
+        if lane < query.lanes.count { change(&query.lanes[lane]) }
         run(&query, now: now, into: &effects)
     }
 
@@ -279,23 +278,6 @@ extension Kademlia {
         case .closest, .provide, .putValue: true
         default: false
         }
-    }
-
-    mutating func contactIsLate(
-        _ serial: UInt64, _ lane: Int, _ contact: Int, now: Instant, into effects: inout [Effect]
-    ) {
-        guard var query = queries.removeValue(forKey: serial) else { return }
-        if lane < query.lanes.count { query.lanes[lane].late(contact) }
-        run(&query, now: now, into: &effects)
-    }
-
-    /// A contact's answer is still welcome, but the lookup goes on as if it had failed.
-    mutating func contactIsGivenUp(
-        _ serial: UInt64, _ lane: Int, _ contact: Int, now: Instant, into effects: inout [Effect]
-    ) {
-        guard var query = queries.removeValue(forKey: serial) else { return }
-        if lane < query.lanes.count { query.lanes[lane].failed(contact) }
-        run(&query, now: now, into: &effects)
     }
 
     mutating func queryIsLate(_ serial: UInt64, now: Instant, into effects: inout [Effect]) {

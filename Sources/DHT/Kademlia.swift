@@ -260,7 +260,7 @@ extension Kademlia {
             let end = max(call.patience * 4, .milliseconds(1500))
             timers.set(.call(id), at: min(call.sent + end, call.deadline))
             if case .lookup(let serial, let lane, let contact) = call.purpose {
-                contactIsSlow(serial, lane, contact, now: now, into: &effects)
+                reconsider(serial, lane, now: now, into: &effects) { $0.slow(contact) }
             }
         case .slow:
             if case .lookup(let serial, let lane, let contact) = call.purpose, wantsAll(serial) {
@@ -268,7 +268,7 @@ extension Kademlia {
                 calls[id] = call
                 let end = max(call.patience * 4, Kademlia.lateWait)
                 timers.set(.call(id), at: max(now, min(call.sent + end, call.deadline)))
-                contactIsLate(serial, lane, contact, now: now, into: &effects)
+                reconsider(serial, lane, now: now, into: &effects) { $0.late(contact) }
             } else {
                 giveUp(id, call, now: now, into: &effects)
             }
@@ -288,7 +288,8 @@ extension Kademlia {
         calls[id]?.stage = .givenUp
         timers.set(.call(id), at: max(call.deadline, now))
         if case .lookup(let serial, let lane, let contact) = call.purpose {
-            contactIsGivenUp(serial, lane, contact, now: now, into: &effects)
+            // Its answer is still welcome, but the lookup goes on as if it had failed.
+            reconsider(serial, lane, now: now, into: &effects) { $0.failed(contact) }
         }
     }
 

@@ -1,3 +1,4 @@
+import DHT
 import Foundation
 
 /// A date and a time of day, in UTC.
@@ -12,21 +13,10 @@ struct CivilTime: Hashable {
 
     init(secondsSince1970 seconds: Int64) {
         // Farther times than these are nobody's, and would overflow.
-        let seconds = Int(max(-62_135_596_800, min(253_402_300_799, seconds)))
-        var days = seconds / 86400
-        if seconds % 86400 < 0 { days -= 1 }
-        second = seconds - days * 86400
-        weekday = ((days % 7) + 7) % 7
-        // Days to a civil date, with years that start in March (Howard Hinnant's algorithm).
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let index = (5 * dayOfYear + 2) / 153
-        day = dayOfYear - (153 * index + 2) / 5 + 1
-        month = index < 10 ? index + 3 : index - 9
-        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        let time = UTCTime(seconds: max(-62_135_596_800, min(253_402_300_799, seconds)))
+        (year, month, day) = time.date
+        second = Int(time.seconds - time.days * 86_400)
+        weekday = Int((time.days % 7 + 7) % 7)
     }
 
     /// `2026-11-21T09:44:15`.

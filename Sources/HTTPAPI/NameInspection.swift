@@ -3,6 +3,7 @@ import Foundation
 import Multiformats
 import NIOCore
 import PeerCrypto
+import PeerNode
 
 /// What stands in a record of a name, and whether it counts.
 extension API {
@@ -17,10 +18,9 @@ extension API {
         var validation = JSON.null
         if let text = request.parameters.text("verify"), !text.isEmpty {
             let name = try Self.ipnsName(text)
-            let now = KadTime(milliseconds: UInt64(max(0, Date().timeIntervalSince1970 * 1000)))
             var reason = ""
             do {
-                _ = try IPNSRecord(verifying: bytes, of: name, now: now)
+                _ = try IPNSRecord(verifying: bytes, of: name, now: .now())
             } catch {
                 reason = error.description
             }

@@ -72,10 +72,7 @@ package final class KeyStore: Sendable {
         guard file.count <= KeyPair.maximumFileLength else { throw .notAKey(.malformed) }
         let key: KeyPair
         do throws(KeyError) {
-            let isText = file.starts(with: Array("-----".utf8))
-            key =
-                isText
-                ? try KeyPair(pem: String(decoding: file, as: UTF8.self)) : try KeyPair(privateProtobuf: file)
+            key = try KeyPair(fileContent: file)
         } catch {
             throw .notAKey(error)
         }

@@ -64,17 +64,12 @@ package actor NameService {
     /// - Parameter now: the time of the calendar.
     package init(
         keys: KeyStore, records: RecordStore, plane: ControlPlane,
-        now: @escaping @Sendable () -> KadTime = NameService.wallClock
+        now: @escaping @Sendable () -> KadTime = { .now() }
     ) {
         self.keys = keys
         self.store = NameStore(records)
         self.plane = plane
         self.now = now
-    }
-
-    /// The time of the calendar.
-    package static let wallClock: @Sendable () -> KadTime = {
-        KadTime(milliseconds: UInt64(max(0, Date().timeIntervalSince1970 * 1000)))
     }
 
     // MARK: Life

@@ -31,8 +31,7 @@ extension NodeConfiguration {
     var kademlia: KademliaConfiguration {
         var result = KademliaConfiguration()
         result.paths = dht.paths
-        result.validators[IPNSValidator.namespace] = RecordValidator(
-            validate: { IPNSValidator.validate($0, $1, nowMilliseconds: $2) }, select: { IPNSValidator.select($0) })
+        result.validators[IPNSValidator.namespace] = .ipns
         return result
     }
 

@@ -13,12 +13,18 @@ extension KeyPair {
         var bytes = try PrivateFile.content(of: path, limit: maximumFileLength)
         defer { Sodium.zero(&bytes) }
         do throws(KeyError) {
-            if bytes.starts(with: Array("-----".utf8)) {
-                return try KeyPair(pem: String(decoding: bytes, as: UTF8.self))
-            }
-            return try KeyPair(privateProtobuf: bytes)
+            return try KeyPair(fileContent: bytes)
         } catch {
             throw .notAKey(path, error)
+        }
+    }
+
+    /// Reads what a key file holds: PEM, or libp2p's protobuf.
+    package init(fileContent bytes: [UInt8]) throws(KeyError) {
+        if bytes.starts(with: Array("-----".utf8)) {
+            try self.init(pem: String(decoding: bytes, as: UTF8.self))
+        } else {
+            try self.init(privateProtobuf: bytes)
         }
     }
 

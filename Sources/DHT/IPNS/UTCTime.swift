@@ -42,9 +42,17 @@ package struct UTCTime: Hashable, Sendable {
 
     /// The text, always with nine digits behind the point.
     package var text: String {
+        let (year, month, day) = date
+        let second = seconds - days * 86_400
+        return Self.digits(Int64(year), 4) + "-" + Self.digits(Int64(month), 2) + "-" + Self.digits(Int64(day), 2)
+            + "T" + Self.digits(second / 3600, 2) + ":" + Self.digits(second / 60 % 60, 2) + ":"
+            + Self.digits(second % 60, 2) + "." + Self.digits(Int64(nanoseconds), 9) + "Z"
+    }
+
+    /// The day, by its date.
+    package var date: (year: Int, month: Int, day: Int) {
         // Hinnant's calendar begins in March of the year 0.
-        let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
-        let shifted = days + 719_468
+        let shifted = Int(days) + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
@@ -52,12 +60,11 @@ package struct UTCTime: Hashable, Sendable {
         let index = (5 * dayOfYear + 2) / 153
         let month = index < 10 ? index + 3 : index - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        let day = dayOfYear - (153 * index + 2) / 5 + 1
-        let second = seconds - days * 86_400
-        return Self.digits(year, 4) + "-" + Self.digits(month, 2) + "-" + Self.digits(day, 2) + "T"
-            + Self.digits(second / 3600, 2) + ":" + Self.digits(second / 60 % 60, 2) + ":"
-            + Self.digits(second % 60, 2) + "." + Self.digits(Int64(nanoseconds), 9) + "Z"
+        return (year, month, dayOfYear - (153 * index + 2) / 5 + 1)
     }
+
+    /// Whole days since 1970; negative before.
+    package var days: Int64 { seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400 }
 
     /// In milliseconds since 1970; times before are 0.
     package var kadTime: KadTime {

@@ -250,8 +250,3 @@ actor DHTService {
     /// Time since it began.
     var age: Duration { ControlPlane.now - began }
 }
-
-extension KadTime {
-    /// Wall clock time.
-    static func now() -> KadTime { KadTime(milliseconds: WallTime.milliseconds()) }
-}

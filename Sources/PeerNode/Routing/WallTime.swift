@@ -1,7 +1,9 @@
+package import DHT
 import Foundation
 
-/// Calendar time, for what outlives the process. Intervals are measured with `Instant`.
-enum WallTime {
-    /// Milliseconds since 1970.
-    static func milliseconds() -> UInt64 { UInt64(max(0, Date().timeIntervalSince1970 * 1000)) }
+extension KadTime {
+    /// Calendar time, for what outlives the process. Intervals are measured with `Instant`.
+    package static func now() -> KadTime {
+        KadTime(milliseconds: UInt64(max(0, Date().timeIntervalSince1970 * 1000)))
+    }
 }
