@@ -21,6 +21,10 @@ struct Upkeep: Sendable {
     var lost = LostPeers()
     /// When anybody last answered: while nobody does, the fault is ours.
     var lastAnswer = Instant.zero
+    /// The share of the last answers, weighted towards the newest, that took longer than expected.
+    var lateness = 0.0
+    /// Whether so many are late that packets must be getting lost on our own way.
+    var isLossy: Bool { lateness > 0.1 }
 
     // MARK: Refresh
 

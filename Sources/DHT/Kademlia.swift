@@ -76,8 +76,9 @@ package struct Kademlia: Sendable {
     func wallTime(_ now: Instant) -> KadTime { epoch.advanced(by: now - start) }
 
     static let recordSweep = Duration.seconds(3600)
-    /// A query that wants every one of the closest peers does not end before they had so long: when two datagrams
-    /// or their answers are lost, a connection is set up, after 1.5 s and over several round trips.
+    /// A query that wants every one of the closest peers does not end before they had so long, nor, where much is
+    /// lost, before their calls end: when three datagrams or their answers are lost, a connection is set up, after
+    /// 3.5 s and over several round trips.
     static let lateWait = Duration.milliseconds(4500)
 
     /// Provider records and values kept for others, and the keys that have provider records.
@@ -266,8 +267,8 @@ extension Kademlia {
             if case .lookup(let serial, let lane, let contact) = call.purpose, wantsAll(serial) {
                 call.stage = .late
                 calls[id] = call
-                let end = max(call.patience * 4, Kademlia.lateWait)
-                timers.set(.call(id), at: max(now, min(call.sent + end, call.deadline)))
+                let end = call.sent + max(call.patience * 4, Kademlia.lateWait)
+                timers.set(.call(id), at: max(now, upkeep.isLossy ? call.deadline : min(end, call.deadline)))
                 reconsider(serial, lane, now: now, into: &effects) { $0.late(contact) }
             } else {
                 giveUp(id, call, now: now, into: &effects)
@@ -296,6 +297,7 @@ extension Kademlia {
     /// Learns from an answer that its peer lives, and how fast it is.
     private mutating func heard(_ call: Call, _ report: CallReport, now: Instant) {
         upkeep.lastAnswer = now
+        upkeep.lateness += ((call.stage == .fresh ? 0 : 1) - upkeep.lateness) / 32
         let time = report.roundTrip ?? now - call.sent
         if let position = table.position(of: call.key) {
             table.update(position) {

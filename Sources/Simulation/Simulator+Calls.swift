@@ -103,7 +103,8 @@ extension Simulator {
             if let first = copies.first { queue.schedule(event, at: now + .nanoseconds(Int64(first))) }
             if let second = copies.second { queue.schedule(event, at: now + .nanoseconds(Int64(second))) }
         }
-        let wait = (session?.timeout ?? 500_000_000) << UInt64(flight.transmissions - 1)
+        // Doubling; but the last packet's answer takes no longer than the first's.
+        let wait = (session?.timeout ?? 500_000_000) * (flight.transmissions == 2 ? 2 : 1)
         setTimer(id, flight, after: wait)
     }
 

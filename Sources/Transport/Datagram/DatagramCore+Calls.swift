@@ -12,7 +12,13 @@ struct OutgoingCall: Sendable {
     let requestID: UInt32
     /// How often the request itself went out.
     var transmissions = 0
+    /// Whether a handshake that it waited for came to nothing.
+    var hasWaited = false
     var lastSent: Instant
+
+    /// How many timeouts to wait for an answer when `sent` packets went before this one: they double, but the
+    /// last one's answer takes no longer than the first's would, and a connection may be tried after it.
+    static func patience(after sent: Int) -> Int { sent + 1 < transmissions ? 1 << sent : 1 }
 }
 
 // Our own requests. A peer with an open session is asked on it; the first retransmission is a fresh
@@ -52,7 +58,7 @@ extension DatagramCore {
             return fail(id, .closed, into: &effects)
         }
         let timeout = strangers.timeout(of: session.remote, now: now)
-        timers.set(.call(id), at: now + timeout * (1 << entry.transmissions))
+        timers.set(.call(id), at: now + timeout * OutgoingCall.patience(after: entry.transmissions))
         entry.transmissions += 1
         entry.lastSent = now
         calls[id] = entry

@@ -87,7 +87,8 @@ extension DatagramCore {
             strangers.ended(call.address, isPublic: address.isPublic, now: now)
             return fail(id, .unsupportedKey, into: &effects)
         }
-        let timeout = strangers.timeout(of: call.address, now: now) * (1 << entry.transmissions)
+        let timeout =
+            strangers.timeout(of: call.address, now: now) * OutgoingCall.patience(after: entry.transmissions)
         let limit = OutgoingCall.transmissions - min(entry.transmissions, carries ? 2 : 1)
         if carries { calls[id]?.transmissions += 1 }
         let outgoing = OutgoingHandshake(
@@ -101,6 +102,19 @@ extension DatagramCore {
         send(handshake.packet, to: call.address, from: nil, into: &effects)
     }
 
+    /// A handshake that carried a call, or that another call had begun, brought no session. The other may have had
+    /// fewer packets left, so who only waited tries once more.
+    private mutating func waitedInVain(
+        _ id: DatagramCallID, isOwn: Bool, now: Instant, into effects: inout [Effect]
+    ) {
+        guard let entry = calls[id] else { return }
+        guard !isOwn, !entry.hasWaited, entry.transmissions < OutgoingCall.transmissions else {
+            return fail(id, .timeout, into: &effects)
+        }
+        calls[id]?.hasWaited = true
+        shakeHands(for: id, now: now, into: &effects)
+    }
+
     /// No response came in time: the same packet again, as long as somebody waits and the address may have it.
     mutating func handshakeIsSilent(_ index: UInt32, now: Instant, into effects: inout [Effect]) {
         guard var outgoing = handshakes[index] else { return }
@@ -112,12 +126,16 @@ extension DatagramCore {
             strangers.packet(to: outgoing.target.address, isPublic: outgoing.isPublic, now: now) == nil
         else {
             endHandshake(index, now: now)
-            for id in outgoing.callers { fail(id, .timeout, into: &effects) }
+            for id in outgoing.callers {
+                waitedInVain(id, isOwn: id == outgoing.carried, now: now, into: &effects)
+            }
             return
         }
         outgoing.transmissions += 1
         outgoing.lastSent = now
-        outgoing.timeout = outgoing.timeout * 2
+        outgoing.timeout =
+            outgoing.transmissions < outgoing.limit
+            ? outgoing.timeout * 2 : strangers.timeout(of: outgoing.target.address, now: now)
         handshakes[index] = outgoing
         timers.set(.handshake(index), at: outgoing.wakeUp(after: outgoing.timeout, now: now))
         send(outgoing.handshake.packet, to: outgoing.target.address, from: nil, into: &effects)
