@@ -154,20 +154,8 @@ enum DatagramBench {
         configuration.initiationRate = 1e9
         configuration.unconfirmed = count
         var server = DatagramCore(configuration, now: now)
-        guard let here = DatagramAddress([127, 0, 0, 1], port: 4101) else { return }
-        var initiations: [(ByteBuffer, DatagramAddress)] = []
-        for index in 0..<count {
-            var client = DatagramCore(
-                DatagramConfiguration(identity: DatagramIdentity(KeyPair.generate(), network: network)), now: now)
-            var effects: [DatagramCore.Effect] = []
-            client.handle(
-                .call(
-                    DatagramCall(
-                        id: DatagramCallID(1), peer: identity.peerID, address: here, message: question, kind: .read)),
-                now: now, into: &effects)
-            let source = DatagramAddress([127, 1, UInt8(index / 250), UInt8(index % 250 + 1)], port: 4101)
-            for case .send(let packet, _, _) in effects { if let source { initiations.append((packet, source)) } }
-        }
+        guard let here else { return }
+        let initiations = initiations(count, to: identity.peerID)
         var answered = 0
         var effects: [DatagramCore.Effect] = []
         let seconds = Scratch.seconds {
@@ -187,5 +175,27 @@ enum DatagramBench {
         table.note(
             "strangers answered a second on one core", String(format: "%.0f", Double(answered) / seconds),
             "\(answered) of \(count)")
+    }
+
+    private static let here = DatagramAddress([127, 0, 0, 1], port: 4101)
+
+    /// The first packets of as many strangers, each with a question and an address to come from.
+    static func initiations(_ count: Int, to peer: PeerID) -> [(ByteBuffer, DatagramAddress)] {
+        let now = Instant(nanoseconds: 1_000_000_000)
+        var result: [(ByteBuffer, DatagramAddress)] = []
+        guard let here else { return result }
+        for index in 0..<count {
+            var client = DatagramCore(
+                DatagramConfiguration(identity: DatagramIdentity(KeyPair.generate(), network: network)), now: now)
+            var effects: [DatagramCore.Effect] = []
+            client.handle(
+                .call(
+                    DatagramCall(
+                        id: DatagramCallID(1), peer: peer, address: here, message: question, kind: .read)),
+                now: now, into: &effects)
+            let source = DatagramAddress([127, 1, UInt8(index / 250), UInt8(index % 250 + 1)], port: 4101)
+            for case .send(let packet, _, _) in effects { if let source { result.append((packet, source)) } }
+        }
+        return result
     }
 }

@@ -4,7 +4,7 @@ import Swarm
 /// `bench`: what the node does a second, each figure beside a limit that was measured in the same run.
 ///
 ///     make bench                    everything, about four minutes
-///     make bench ONLY=transfer      one suite: limits import transfer stream small latency start datagrams routing
+///     make bench ONLY=transfer      one suite: limits import transfer stream small latency start datagrams routing hundred
 ///     make bench SIZE=256           MiB instead of 1024
 @main
 struct Bench {
@@ -31,6 +31,7 @@ struct Bench {
             if wanted("start") { try StartBench.run(folder, into: &table) }
             if wanted("datagrams") { try await DatagramBench.run(into: &table) }
             if wanted("routing") { try await RoutingBench.run(folder, into: &table) }
+            if wanted("hundred") { try await HundredBench.run(folder, into: &table) }
         } catch {
             Output.message("bench: \(error)")
             exit(1)

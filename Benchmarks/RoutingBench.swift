@@ -11,10 +11,12 @@ import Swarm
 enum RoutingBench {
     static func run(_ folder: Folders, into table: inout ResultTable) async throws {
         core(into: &table)
-        for (name, listen) in [
-            ("UDP", ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0"]), ("TCP", ["/ip4/127.0.0.1/tcp/0"]),
-        ] {
-            try await swarm(name, listen: listen, folder.memory + "/routing-\(name)", into: &table)
+        for (name, listen) in BenchSwarm.transports {
+            // The last one only asks, so that no record lies on itself.
+            try await BenchSwarm.with(count: 11, listen: listen, asker: true, in: folder.memory + "/routing") {
+                try await $0.waitForTables(atLeast: 9)
+                try await measure(name, $0.nodes, into: &table)
+            }
         }
     }
 
@@ -61,39 +63,7 @@ enum RoutingBench {
 
     // MARK: Ten nodes
 
-    private static func swarm(
-        _ name: String, listen: [String], _ root: String, into table: inout ResultTable
-    ) async throws {
-        defer { try? FileManager.default.removeItem(atPath: root) }
-        var nodes: [Node] = []
-        var bootstrap: [String] = []
-        for index in 0..<11 {
-            let own = root + "/node\(index)"
-            try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
-            try RepositoryFolder.create(at: own, network: "testnet", ifNeeded: true)
-            var configuration = try NodeConfiguration.load(repository: own)
-            configuration.network.listen = listen
-            configuration.network.bootstrap = bootstrap
-            // The last one only asks, so that no record lies on itself.
-            if index == 10 { configuration.dht.mode = "client" }
-            var logger = Logger(label: "bench")
-            logger.logLevel = .error
-            let node = try await Node.open(configuration, logger: logger)
-            let addresses = try await node.start()
-            if index == 0 { bootstrap = addresses.map(\.description) }
-            nodes.append(node)
-        }
-        do {
-            try await measure(name, nodes, into: &table)
-        } catch {
-            for node in nodes { await node.stop() }
-            throw error
-        }
-        for node in nodes { await node.stop() }
-    }
-
     private static func measure(_ name: String, _ nodes: [Node], into table: inout ResultTable) async throws {
-        try await waitForTables(nodes)
         var providing: [Double] = []
         var finding: [Double] = []
         for index in 0..<200 {
@@ -101,11 +71,7 @@ enum RoutingBench {
             providing.append(
                 try await Scratch.seconds { for try await _ in try nodes[index % 10].provideNow(cid) {} } * 1e3)
             finding.append(
-                try await Scratch.seconds {
-                    for try await event in try nodes[10].findProviders(of: cid, limit: 1) {
-                        if case .provider = event { break }
-                    }
-                } * 1e3)
+                try await Scratch.seconds { _ = try await BenchSwarm.find(cid, from: nodes[10]) } * 1e3)
         }
         table.note(
             "provide to 10 nodes, \(name), median and p99",
@@ -114,19 +80,5 @@ enum RoutingBench {
         table.note(
             "find a provider among 10 nodes, \(name), p99",
             String(format: "%.2f ms", Scratch.percentile(finding, 0.99)))
-    }
-
-    /// Waits until every node knows the nine others that serve.
-    private static func waitForTables(_ nodes: [Node]) async throws {
-        for _ in 0..<600 {
-            var isReady = true
-            for (index, node) in nodes.enumerated() {
-                let known = try await node.dhtStatus().reduce(0) { $0 + $1.buckets.reduce(0) { $0 + $1.peers.count } }
-                if known < (index == 10 ? 10 : 9) { isReady = false }
-            }
-            if isReady { return }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        throw Failure("The ten nodes did not find each other within half a minute.")
     }
 }

@@ -7,9 +7,11 @@ import Swarm
 
 struct Torture: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Kill a node with SIGKILL at random moments of add, get and gc, and check what it promised.",
+        abstract: "Kill a node with SIGKILL at random moments of its work, and check what it promised.",
         discussion: """
-            Every CID that was acknowledged must be complete afterwards, and `repo verify` must be clean.
+            Every CID that was acknowledged must be complete afterwards, and `repo verify` must be clean; what was
+            added must be provided after a restart; and a name must point to what was published last, which it
+            would not if its sequence number ever went back.
 
             EXAMPLES
               testnet torture --kills 200
@@ -40,7 +42,7 @@ final class TortureLoop {
         let digest: [UInt8]
     }
 
-    private enum Step: CaseIterable { case addOffline, addOnline, fetch, collectGarbage }
+    private enum Step: CaseIterable { case addOffline, addOnline, fetch, collectGarbage, provide, publish }
 
     private let folder: String
     private let seed: UInt64
@@ -52,6 +54,8 @@ final class TortureLoop {
     private var acknowledged = 0
     private var interrupted = 0
     private var verifications = 0
+    private var published = 0
+    private var lastPublished = ""
     private var count: [Step: Int] = [:]
 
     private var repo: String { folder + "/node1" }
@@ -79,7 +83,7 @@ final class TortureLoop {
             sourceFiles.append(Promise(cid: try lastWord(output), digest: file.digest))
         }
         // The victim's repo, with an identity of its own.
-        let first = try NodeProcess(index: 1, seed: seed, folder: folder)
+        let first = try NodeProcess(index: 1, seed: seed, folder: folder, bootstrap: [source.state.addresses[0]])
         try first.waitUntilReady()
         first.killAtOnce()
 
@@ -91,6 +95,8 @@ final class TortureLoop {
             case .addOnline: try whileRunning { try self.command(["add", "--quiet", $0], kill) }
             case .fetch: try fetch()
             case .collectGarbage: try collectGarbage()
+            case .provide: try provide()
+            case .publish: try publish()
             }
             if kill % 25 == 0 || kill == kills {
                 try check(all: kill == kills)
@@ -100,7 +106,8 @@ final class TortureLoop {
         source.terminate()
         source.waitUntilGone()
         let steps = Step.allCases.map { "\($0) \(count[$0, default: 0])" }.joined(separator: ", ")
-        return "\(kills) kills (\(steps)): \(acknowledged) CIDs acknowledged, \(interrupted) commands cut short, "
+        return "\(kills) kills (\(steps)): \(acknowledged) CIDs acknowledged, \(published) names published, "
+            + "\(interrupted) commands cut short, "
             + "\(verifications) full verifications, 0 lost, 0 corrupt"
     }
 
@@ -159,6 +166,49 @@ final class TortureLoop {
         let running = try Command(["--repo", repo, "repo", "gc"])
         pause()
         _ = running.kill()
+    }
+
+    /// Killed while it provides what it has just added; the queue survives, so the next run provides it.
+    private func provide() throws {
+        guard let source else { return }
+        let victim = try startVictim()
+        let file = try makeFile("file", size: size())
+        let result = try command(["add", "--quiet", file.path], 0).wait()
+        usleep(UInt32(random.next() % 50_000))
+        victim.killAtOnce()
+        note(result, file.digest)
+        guard let cid = promises.last?.cid, result.status == 0 else { return }
+        let again = try startVictim()
+        let search = ["--repo", source.repo, "routing", "findprovs", cid, "--num-providers", "1"]
+        for attempt in 0... {
+            if try Command(search).wait().output.contains(again.state.peerID) { break }
+            guard attempt < 100 else { throw Failure("\(cid) was added, and is not provided after a restart.") }
+            usleep(100_000)
+        }
+        again.killAtOnce()
+    }
+
+    /// Killed while it publishes its name; if the command ended well, the other node resolves what it said.
+    private func publish() throws {
+        guard let source else { return }
+        let victim = try startVictim()
+        let others = sourceFiles.filter { "/ipfs/" + $0.cid != lastPublished }
+        guard let value = others.randomElement(using: &random).map({ "/ipfs/" + $0.cid }) else { return }
+        let running = try command(["name", "publish", "--no-resolve", "--quieter", value], 0)
+        usleep(UInt32(random.next() % 60_000))
+        victim.killAtOnce()
+        let result = running.wait()
+        guard result.status == 0 else {
+            interrupted += 1
+            return
+        }
+        published += 1
+        lastPublished = value
+        let name = try lastWord(result.output)
+        let resolved = try Program.output(["--repo", source.repo, "name", "resolve", "--nocache", name])
+        guard try lastWord(resolved) == value else {
+            throw Failure("\(name) was published as \(value), and resolves to \(resolved)")
+        }
     }
 
     // MARK: Checking
@@ -231,7 +281,9 @@ final class TortureLoop {
     private func pause() { usleep(UInt32(random.next() % 200_000)) }
 
     private func lastWord(_ text: String) throws -> String {
-        guard let word = text.split(whereSeparator: \.isWhitespace).last else { throw Failure("add printed no CID.") }
+        guard let word = text.split(whereSeparator: \.isWhitespace).last else {
+            throw Failure("A command printed nothing.")
+        }
         return String(word)
     }
 }
