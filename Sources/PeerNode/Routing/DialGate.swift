@@ -23,6 +23,7 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
         var addresses: [Multiaddr]
         var outcomes: [(number: UInt64, outcome: Outcome)]
         var patience: Duration
+        let isForced: Bool
         var task: Task<Void, Never>?
         var timer: Scheduled<Void>?
     }
@@ -47,9 +48,11 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
 
     /// Gives a connection to `peer`, made over `addresses` or others that are known if there is none.
     ///
-    /// `outcome` may be called before this returns; then there is no ticket.
+    /// `isForced` tries addresses that failed a moment ago, too. `outcome` may be called before this returns; then
+    /// there is no ticket.
     func connect(
-        to peer: PeerID, _ addresses: [Multiaddr], patience: Duration, _ outcome: @escaping Outcome
+        to peer: PeerID, _ addresses: [Multiaddr], patience: Duration, isForced: Bool = false,
+        _ outcome: @escaping Outcome
     ) -> Ticket? {
         if let connection = host.connection(to: peer) {
             outcome(connection)
@@ -61,7 +64,8 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
         }
         lastNumber += 1
         if dials[peer] == nil {
-            dials[peer] = Dial(number: lastNumber, addresses: addresses, outcomes: [], patience: patience)
+            dials[peer] = Dial(
+                number: lastNumber, addresses: addresses, outcomes: [], patience: patience, isForced: isForced)
             line.append(peer)
         }
         dials[peer]?.outcomes.append((lastNumber, outcome))
@@ -100,10 +104,10 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
             let peer = line.removeFirst()
             guard let dial = dials[peer] else { continue }
             active += 1
-            let (host, loop, addresses, number) = (host, loop, dial.addresses, dial.number)
+            let (host, loop, addresses, number, isForced) = (host, loop, dial.addresses, dial.number, dial.isForced)
             // Owned by the dial, which cancels it when its time is over.
             dials[peer]?.task = Task { [weak self] in
-                let connection = try? await host.connect(to: peer, addresses: addresses)
+                let connection = try? await host.connect(to: peer, addresses: addresses, isForced: isForced)
                 loop.execute { [weak self] in self?.finish(peer, number, with: connection) }
             }
             dials[peer]?.timer = loop.scheduleTask(in: .nanoseconds(dial.patience.wholeNanoseconds)) { [weak self] in

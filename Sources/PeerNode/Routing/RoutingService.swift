@@ -195,7 +195,10 @@ actor RoutingService {
                     if !direct.isEmpty { table.assumeIsolated { $0.found(peer, direct) } }
                 }
                 let streams = addresses.filter { !$0.isDatagram }
-                if !streams.isEmpty { _ = dials.connect(to: peer, streams, patience: .seconds(15)) { _ in } }
+                if !streams.isEmpty {
+                    // The pace is ours; a peer that comes up late is not to wait for the address to rest.
+                    _ = dials.connect(to: peer, streams, patience: .seconds(15), isForced: true) { _ in }
+                }
             }
         }
         bootstrapTimer = plane.controlLoop.scheduleTask(in: bootstrap.next(tableSize: count)) {
