@@ -71,10 +71,12 @@ extension API {
         var buckets = [[JSON]](repeating: [], count: last + 1)
         for bucket in status.buckets where buckets.indices.contains(bucket.commonPrefix) {
             buckets[bucket.commonPrefix] += bucket.peers.map { peer in
+                // Nobody's silence is longer than the node has run.
+                let heard = UTCTime(KadTime.now()).seconds - peer.silence.components.seconds
                 let agent = host.peerStore.info(of: peer.id, now: ControlPlane.now)?.agentVersion ?? ""
                 return [
                     "ID": JSON(peer.id), "Connected": .bool(peer.isConnected), "AgentVersion": .string(agent),
-                    "LastUsefulAt": "", "LastQueriedAt": "",
+                    "LastUsefulAt": .string(CivilTime(secondsSince1970: heard).text + "Z"), "LastQueriedAt": "",
                     "Addrs": .array(peer.addresses.map { JSON($0) }),
                     "RoundTrip": peer.roundTrip.map { .int(nanoseconds($0)) } ?? .null,
                 ]

@@ -92,6 +92,7 @@ extension Node {
         result.limits = try configuration.transportLimits()
         result.privateNetwork = try configuration.privateNetworkKey()
         result.peerStore = PeerStoreBackend(repository.records)
+        result.announced = try configuration.network.announce.map { try Multiaddr($0).withoutPeerID }
         return result
     }
 }

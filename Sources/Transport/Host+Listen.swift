@@ -131,7 +131,8 @@ extension Host {
     func refreshAddresses() {
         let (bound, confirmed) = state.withLock { ($0.bound, $0.observed.confirmed(now: now)) }
         var seen: Set<Multiaddr> = []
-        let all = (Self.expand(bound) + confirmed).filter { seen.insert($0).inserted }
+        let told = configuration.announced.isEmpty ? Self.expand(bound) + confirmed : configuration.announced
+        let all = told.filter { seen.insert($0).inserted }
         let hasChanged = state.withLock { state in
             guard state.advertised != all else { return false }
             state.advertised = all

@@ -1,4 +1,5 @@
 package import Logging
+package import Multiformats
 package import PeerCrypto
 
 /// What a host is made of.
@@ -10,6 +11,8 @@ package struct HostConfiguration: Sendable {
     package var agentVersion = "peernode/0.1.0"
     package var protocolVersion = "ipfs/0.1.0"
     package var peerStore: PeerStoreBackend?
+    /// What peers are told instead of the addresses found, when the owner knows better (a forwarded port, a tunnel).
+    package var announced: [Multiaddr] = []
     package var logger: Logger
     /// False only to meet peers that agree on the muxer by multistream.
     package var offersInlineMuxer = true

@@ -82,6 +82,18 @@ struct BootstrapTests {
         }
     }
 
+    @Test("Peers are told the addresses that the owner set, and only those")
+    func announcedAddresses() async throws {
+        try await withSwarm(.datagrams) { swarm in
+            let told = "/ip4/192.0.2.7/tcp/4101"
+            let node = try await swarm.start("node") { $0.network.announce = [told] }
+            #expect(node.addresses.map(\.description) == [told])
+        }
+        await #expect(throws: (any Error).self) {
+            try await withSwarm(.streams) { try await $0.start("node") { $0.network.announce = ["nonsense"] } }
+        }
+    }
+
     @Test("A node that listens on loopback only looks for no neighbours")
     func noMulticast() async throws {
         try await withTemporaryFolder { folder in

@@ -29,6 +29,8 @@ package struct DHTStatus: Sendable {
         package var addresses: [Multiaddr]
         /// Smoothed; nil before the first answer.
         package var roundTrip: Duration?
+        /// How long ago something last came from it.
+        package var silence: Duration
         /// Whether a connection to it is open.
         package var isConnected: Bool
     }

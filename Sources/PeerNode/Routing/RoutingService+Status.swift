@@ -15,7 +15,7 @@ extension DHTService {
                 peers: bucket.peers.map { entry in
                     DHTStatus.Peer(
                         id: entry.peer, addresses: entry.addresses, roundTrip: entry.roundTrip,
-                        isConnected: host.isConnected(to: entry.peer))
+                        silence: ControlPlane.now - entry.heard, isConnected: host.isConnected(to: entry.peer))
                 })
         }
         return DHTStatus(
