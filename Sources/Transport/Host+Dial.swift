@@ -20,6 +20,7 @@ extension Host {
     ) async throws -> Connection {
         if let connection = connection(to: peer) { return connection }
         guard peer != peerID else { throw ConnectionError.isSelf }
+        let addresses = await configuration.names.expand(addresses, of: peer)
         let known = peerStore.addresses(of: peer, now: now)
         let promise = home.makePromise(of: Connection.self)
         let effects: [Dialer.Effect]? = state.withLock { state in

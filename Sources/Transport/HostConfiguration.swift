@@ -14,6 +14,8 @@ package struct HostConfiguration: Sendable {
     /// What peers are told instead of the addresses found, when the owner knows better (a forwarded port, a tunnel).
     package var announced: [Multiaddr] = []
     package var logger: Logger
+    /// What `/dnsaddr` names stand for.
+    package var names = AddressNames.system
     /// False only to meet peers that agree on the muxer by multistream.
     package var offersInlineMuxer = true
 

@@ -35,4 +35,8 @@ struct cplatform_datagram {
 /// the system took.
 size_t cplatform_send_datagrams(int fd, const void *bytes, const struct cplatform_datagram *datagrams, size_t count);
 
+/// Asks the system's resolver for the TXT records of a DNS name and waits for the
+/// answer, which is left as it came (RFC 1035). Returns its length, 0 on errors.
+size_t cplatform_text_records(const char *name, uint8_t *answer, size_t capacity);
+
 #endif
