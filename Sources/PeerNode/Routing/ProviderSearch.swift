@@ -6,11 +6,13 @@ import Transport
 
 /// Looks for peers that have one block that nobody at hand has, and connects to them. Confined to the control loop.
 ///
-/// At most ten are dialled at a time, each for five seconds: false claims, which cost nothing to make, hold an honest
-/// provider up for so long only. It ends when the block is wanted no more.
+/// At most ten are dialled at a time, each for five seconds, or three while ten more wait; who was hurried has another
+/// turn at the end. So false claims, which cost nothing to make, hold an honest provider up for little: one among fifty
+/// has its turn within twelve seconds. It ends when the block is wanted no more.
 final class ProviderSearch: @unchecked Sendable {  // confined to the control loop: called there only
     static let mostDials = 10
     static let patience = Duration.seconds(5)
+    static let hurry = Duration.seconds(3)
     /// Providers of one search that are tried; a popular block has thousands.
     static let mostProviders = 256
     /// Searches at once.
@@ -22,6 +24,8 @@ final class ProviderSearch: @unchecked Sendable {  // confined to the control lo
     private let host: Host
     private var query: UInt64?
     private var waiting: [KadPeer] = []
+    /// Those whose dial was cut short for others'.
+    private var hurried: [KadPeer] = []
     private var seen: Set<PeerID> = []
     private var tickets: [PeerID: DialGate.Ticket] = [:]
     private var dialling = 0
@@ -52,6 +56,7 @@ final class ProviderSearch: @unchecked Sendable {  // confined to the control lo
         for ticket in tickets.values { dials.cancel(ticket) }
         tickets.removeAll()
         waiting.removeAll()
+        hurried.removeAll()
         let open = [query].compactMap { $0 } + locating.values
         service.onControl { service in for id in open { service.cancel(id) } }
     }
@@ -87,25 +92,30 @@ final class ProviderSearch: @unchecked Sendable {  // confined to the control lo
         let cid = cid
         let isWanted = service.assumeIsolated { $0.exchange.assumeIsolated { $0.waiters[cid] != nil } }
         guard isWanted else { return end() }
-        while dialling < Self.mostDials, !waiting.isEmpty { dial(waiting.removeFirst()) }
+        while dialling < Self.mostDials, !waiting.isEmpty {
+            dial(waiting.removeFirst(), hurries: waiting.count >= Self.mostDials)
+        }
+        while dialling < Self.mostDials, !hurried.isEmpty { dial(hurried.removeFirst(), hurries: false) }
         if isQueried, dialling == 0, waiting.isEmpty { end() }
     }
 
-    private func dial(_ peer: KadPeer) {
+    private func dial(_ peer: KadPeer, hurries: Bool) {
         dialling += 1
         let addresses = service.tables[0].assumeIsolated { $0.streamAddresses(of: peer) }
         guard !addresses.isEmpty else { return locate(peer.id) }
-        let ticket = dials.connect(to: peer.id, addresses, patience: Self.patience) { [weak self] _ in
+        let patience = hurries ? Self.hurry : Self.patience
+        let ticket = dials.connect(to: peer.id, addresses, patience: patience) { [weak self] _ in
             guard let self else { return }
             // The outcome can come at once.
-            service.onControl { _ in self.dialled(peer.id) }
+            service.onControl { _ in self.dialled(peer, hurried: hurries) }
         }
         if let ticket { tickets[peer.id] = ticket }
     }
 
-    private func dialled(_ peer: PeerID) {
-        tickets[peer] = nil
+    private func dialled(_ peer: KadPeer, hurried wasHurried: Bool) {
+        tickets[peer.id] = nil
         dialling -= 1
+        if wasHurried, !isOver, !host.isConnected(to: peer.id) { hurried.append(peer) }
         look()
     }
 
