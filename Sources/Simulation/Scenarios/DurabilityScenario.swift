@@ -46,7 +46,9 @@ extension Scenario {
         simulator.run(for: .seconds(600))
         var after = Share()
         let watches = provided.map { target in
-            simulator.start(.findProviders(key: target.key, limit: 1), at: simulator.randomNode())
+            var node = simulator.randomNode()
+            while node === target.provider { node = simulator.randomNode() }
+            return simulator.start(.findProviders(key: target.key, limit: 1), at: node)
         }
         simulator.runUntilQuiet(limit: Simulator.queryLimit)
         for watch in watches { after.add(!watch.providers.isEmpty) }
