@@ -12,7 +12,6 @@ enum HundredBench {
     private static let count = 100
 
     static func run(_ folder: Folders, into table: inout ResultTable) async throws {
-        var medians: [Double] = []
         for (name, listen) in BenchSwarm.transports {
             let before = try ProcessFigures(pid: getpid())
             try await BenchSwarm.with(count: count, listen: listen, asker: false, in: folder.memory + "/hundred") {
@@ -27,7 +26,6 @@ enum HundredBench {
                 table.note(
                     "anonymous memory of one of \(count) nodes, \(name)",
                     String(format: "%.2f MB", Double(after.anonymous - before.anonymous) / Double(count) / 1e6))
-                medians.append(Scratch.median(times))
                 if name == "UDP" { try await flood(swarm, cids, quiet: times, into: &table) }
             }
         }

@@ -174,7 +174,7 @@ final class TortureLoop {
         let victim = try startVictim()
         let file = try makeFile("file", size: size())
         let result = try command(["add", "--quiet", file.path], 0).wait()
-        usleep(UInt32(random.next() % 50_000))
+        pause(upTo: 50_000)
         victim.killAtOnce()
         note(result, file.digest)
         guard let cid = promises.last?.cid, result.status == 0 else { return }
@@ -195,7 +195,7 @@ final class TortureLoop {
         let others = sourceFiles.filter { "/ipfs/" + $0.cid != lastPublished }
         guard let value = others.randomElement(using: &random).map({ "/ipfs/" + $0.cid }) else { return }
         let running = try command(["name", "publish", "--no-resolve", "--quieter", value], 0)
-        usleep(UInt32(random.next() % 60_000))
+        pause(upTo: 60_000)
         victim.killAtOnce()
         let result = running.wait()
         guard result.status == 0 else {
@@ -277,8 +277,8 @@ final class TortureLoop {
         random.next() % 3 == 0 ? Int(random.next() % 4_000_000) : Int(random.next() % 60_000)
     }
 
-    /// Up to 200 ms: from before a command has begun to well after its end.
-    private func pause() { usleep(UInt32(random.next() % 200_000)) }
+    /// Microseconds until the kill; 200 ms reach from before a command has begun to well after its end.
+    private func pause(upTo limit: UInt64 = 200_000) { usleep(UInt32(random.next() % limit)) }
 
     private func lastWord(_ text: String) throws -> String {
         guard let word = text.split(whereSeparator: \.isWhitespace).last else {

@@ -78,7 +78,7 @@ package struct Kademlia: Sendable {
     static let recordSweep = Duration.seconds(3600)
     /// A query that wants every one of the closest peers does not end before they had so long, nor, where much is
     /// lost, before their calls end: when three datagrams or their answers are lost, a connection is set up, after
-    /// 3.5 s and over several round trips.
+    /// four timeouts and over several round trips.
     static let lateWait = Duration.milliseconds(4500)
 
     /// Provider records and values kept for others, and the keys that have provider records.

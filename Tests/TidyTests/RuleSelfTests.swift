@@ -66,7 +66,7 @@ import Testing
             good: "mastodon and todo lists"),
         Case(
             rule: Rules.nothingPrivate, path: "scripts/setup", bad: "cd /wo" + "rk/main",
-            good: "cd ./work/ and https://libp2p.io"),
+            good: "cd ./wo" + "rk/ and https://libp2p.io"),
         Case(
             rule: Rules.nothingPrivate, path: "Sources/CLI/A.swift", bad: "// see issue" + " #12",
             good: "// see RFC 9457"),
