@@ -65,3 +65,29 @@ extension UpdateError: CustomStringConvertible {
         }
     }
 }
+
+extension UpdateError {
+    /// The case alone, for counters.
+    package var name: String {
+        switch self {
+        case .encoding: "encoding"
+        case .hasFloat: "float"
+        case .tooLong: "too_long"
+        case .notAMap: "not_a_map"
+        case .missingField: "missing_field"
+        case .badField: "bad_field"
+        case .unknownField: "unknown_field"
+        case .otherBody: "other_body"
+        case .bodyMissing: "body_missing"
+        case .badSignature: "bad_signature"
+        case .badNodeSignature: "bad_node_signature"
+        case .badBeginning: "bad_beginning"
+        case .otherAuthor: "other_author"
+        case .headsDisagree: "heads_disagree"
+        case .keyNotInForce: "key_not_in_force"
+        case .badSequence: "bad_sequence"
+        case .badTime: "bad_time"
+        case .aboutOneself: "about_oneself"
+        }
+    }
+}

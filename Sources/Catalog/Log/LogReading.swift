@@ -1,0 +1,31 @@
+import GRDB
+
+/// Reads updates back from the log. What is stored has been verified, so signatures are not checked again.
+enum LogReading {
+    /// The update in a row; `nil` when its header is not held.
+    static func update(_ row: Int64, in database: Database) throws -> Update? {
+        let block = try database.log("SELECT header, body FROM log_updates WHERE row = ?").bind(row, 1)
+            .one { $0.blobs(0, 1) }
+        guard let block, !block.isEmpty else { return nil }
+        return try Update(unverified: block)
+    }
+
+    /// Calls `body` with every update that counts, changes something of `owner` and has its body here.
+    static func counted(of owner: AuthorID, in database: Database, _ body: (Update) throws -> Void) throws {
+        let own = UpdateFlags.uncounted.union(.acting).rawValue
+        let key = try database.log("SELECT key FROM log_authors WHERE id = ?").bind(owner.digest, 1)
+            .one { $0.number(0) }
+        if let key {
+            try database.log(
+                "SELECT header, body FROM log_updates WHERE author = ? AND flags & ? = 0 AND body IS NOT NULL"
+            ).bind(key, 1).bind(own, 2).run { try body(try Update(unverified: $0.blobs(0, 1))) }
+        }
+        try database.log(
+            """
+            SELECT u.header, u.body FROM log_acting a JOIN log_updates u ON u.row = a.row
+                WHERE a.owner = ? AND u.flags & ? = 0 AND u.body IS NOT NULL
+            """
+        ).bind(owner.digest, 1).bind(UpdateFlags.uncounted.rawValue, 2)
+            .run { try body(try Update(unverified: $0.blobs(0, 1))) }
+    }
+}

@@ -1,0 +1,315 @@
+import GRDB
+
+/// What an update is allowed to do: keys, grants and forgetting. All of it rests on ancestry, never on time, and
+/// whatever the order in which updates arrive, the flags come out the same.
+extension LogWriter {
+    /// Settles what a stored update changes, for itself and for others. `flags` are the update's own.
+    func settle(
+        _ update: Update, _ own: Ancestor, parent: Era, prev: [Ancestor], _ flags: inout UpdateFlags
+    ) throws {
+        var mayChange = false
+        switch update.body {
+        case .rotate(let body):
+            try insert(
+                Era(row: own.row, key: body.key, recovery: body.recovery), author: own.author, parent: parent.row)
+            try settleRotation(of: update.author, own, prev)
+            mayChange = true
+        case .grant:
+            try database.log("INSERT INTO log_grants (digest, row, author, body) VALUES (?, ?, ?, ?)")
+                .bind(own.id, 1).bind(own.row, 2).bind(own.author, 3).bind(Array(update.bodyBytes), 4).run()
+            try recount(grant: own.id)
+        case .revoke(let body):
+            try note(body, own)
+            try recount(grant: body.grant)
+        case .forget where !flags.contains(.rotatedAway):
+            try forget(update, own.row, own.author)
+            mayChange = true
+        default: break
+        }
+        if flags.contains(.acting), try !isAllowed(update, own.row) {
+            flags.insert(.denied)
+            try set(flags, own.row)
+        }
+        if authors.hasKeeps {
+            let grants = try database.log("SELECT grant FROM log_keeps WHERE digest = ? ORDER BY grant")
+                .bind(own.id, 1).all { try $0.digest(0) }
+            for grant in grants { try recount(grant: grant) }
+            mayChange = mayChange || !grants.isEmpty
+        }
+        if mayChange { flags = try self.flags(own.row) }
+    }
+
+    func flags(_ row: Int64) throws -> UpdateFlags {
+        let flags = try database.log("SELECT flags FROM log_updates WHERE row = ?").bind(row, 1).one { $0.number(0) }
+        return UpdateFlags(rawValue: flags ?? 0)
+    }
+
+    // MARK: Keys
+
+    func insert(_ era: Era, author: Int64, parent: Int64?) throws {
+        let statement = try database.log(
+            "INSERT INTO log_eras (row, author, parent, key, recovery) VALUES (?, ?, ?, ?, ?)"
+        ).bind(era.row, 1).bind(author, 2).bind(era.key, 4).bind(era.recovery, 5)
+        if let parent { statement.bind(parent, 3) } else { statement.bindNull(3) }
+        try statement.run()
+    }
+
+    func era(_ row: Int64) throws -> Era? {
+        try database.log("SELECT key, recovery FROM log_eras WHERE row = ?").bind(row, 1).one {
+            Era(row: row, key: $0.blob(0), recovery: try $0.digest(1))
+        }
+    }
+
+    /// Of rival rotates the one counts that others follow, else the one with the smaller CID: of all those that no
+    /// other follows the one with the smallest.
+    private func settleRotation(of author: AuthorID, _ rotate: Ancestor, _ prev: [Ancestor]) throws {
+        let winner = try database.log(
+            """
+            SELECT e.row FROM log_eras e JOIN log_updates u ON u.row = e.row
+                WHERE e.author = ? AND e.parent IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM log_eras c WHERE c.parent = e.row)
+                ORDER BY u.digest LIMIT 1
+            """
+        ).bind(rotate.author, 1).one { $0.number(0) }
+        guard let winner, let state = try authors.state(of: author, in: database), winner != state.era.row,
+            let era = try era(winner)
+        else { return }
+        let headRows = Set(state.heads.map(\.row))
+        let parent = try database.log("SELECT parent FROM log_eras WHERE row = ?").bind(winner, 1).one { $0.number(0) }
+        if winner == rotate.row, parent == state.era.row, !state.notes.contains(.manyHeads),
+            headRows.isSubset(of: prev.map(\.row))
+        {
+            // The usual case: it knows all that counted, so all of that still does.
+            try set(try flags(rotate.row).subtracting(.rotatedAway), rotate.row)
+            authors.change(author) { state in
+                state.era = era
+                state.heads = [rotate]
+            }
+            return
+        }
+        try recount(author, era)
+    }
+
+    /// Settles for every update of an author whether it counts under the rotation in force, and what is a head.
+    private func recount(_ author: AuthorID, _ era: Era) throws {
+        guard let state = try authors.state(of: author, in: database) else { return }
+        let kept = try ancestors(of: [era.row])
+        var changed: [(row: Int64, flags: UpdateFlags)] = []
+        var counting: [Int64] = []
+        var followed: Set<Int64> = []
+        try database.log("SELECT row, flags, era, prev FROM log_updates WHERE author = ?").bind(state.key, 1).run {
+            let (row, flags) = ($0.number(0), UpdateFlags(rawValue: $0.number(1)))
+            let counts = $0.number(2) == era.row || kept.contains(row)
+            if counts {
+                counting.append(row)
+                followed.formUnion(RowList.rows($0.blob(3)))
+            }
+            if counts == flags.contains(.rotatedAway) { changed.append((row, flags.symmetricDifference(.rotatedAway))) }
+        }
+        let heads = counting.filter { !followed.contains($0) }
+        let kept64 = try heads.suffix(AuthorState.maximumHeads).map {
+            try AuthorStates.ancestor($0, in: database)
+        }
+        authors.change(author) { state in
+            state.era = era
+            state.heads = kept64
+            state.notes.remove(.manyHeads)
+            if heads.count > kept64.count { state.notes.insert(.manyHeads) }
+        }
+        var grants: Set<UpdateID> = []
+        var didForget = false
+        for (row, flags) in changed {
+            try set(flags, row)
+            guard let update = try LogReading.update(row, in: database) else { continue }
+            remade.insert(update.subject)
+            switch update.body {
+            case .grant: grants.insert(update.id)
+            case .revoke(let body): grants.insert(body.grant)
+            case .forget: didForget = true
+            default: break
+            }
+        }
+        for grant in grants.sorted() { try recount(grant: grant) }
+        if didForget { try recountForgotten(author, state.key) }
+    }
+
+    /// The rows and all that comes before them in their author's log.
+    private func ancestors(of rows: [Int64]) throws -> Set<Int64> {
+        var found = Set(rows)
+        var open = rows
+        while let row = open.popLast() {
+            let prev = try database.log("SELECT prev FROM log_updates WHERE row = ?").bind(row, 1).one { $0.blob(0) }
+            for parent in RowList.rows(prev ?? []) where found.insert(parent).inserted { open.append(parent) }
+        }
+        return found
+    }
+
+    // MARK: Grants
+
+    /// Notes that an update acts for somebody by a grant that may be here or not.
+    func noteActing(_ update: Update, _ row: Int64) throws {
+        guard let acting = update.header.acting else { return }
+        try database.log("INSERT OR IGNORE INTO log_acting (grant, row, owner) VALUES (?, ?, ?)")
+            .bind(acting.grant, 1).bind(row, 2).bind(acting.owner.digest, 3).run()
+    }
+
+    private func note(_ body: RevokeBody, _ own: Ancestor) throws {
+        var keep: [UInt8] = []
+        for head in body.keep {
+            head.append(to: &keep)
+            try database.log("INSERT OR IGNORE INTO log_keeps (digest, grant) VALUES (?, ?)").bind(head, 1)
+                .bind(body.grant, 2).run()
+            authors.hasKeeps = true
+        }
+        try database.log("INSERT INTO log_revokes (grant, row, author, keep) VALUES (?, ?, ?, ?)").bind(body.grant, 1)
+            .bind(own.row, 2).bind(own.author, 3).bind(keep, 4).run()
+    }
+
+    /// Settles for every update done by a grant whether it was allowed.
+    private func recount(grant: UpdateID) throws {
+        let rows = try database.log("SELECT row FROM log_acting WHERE grant = ? ORDER BY row").bind(grant, 1)
+            .all { $0.number(0) }
+        guard !rows.isEmpty else { return }
+        let right = try right(grant)
+        for row in rows {
+            guard let update = try LogReading.update(row, in: database) else { continue }
+            let flags = try self.flags(row)
+            let allowed = right?.covers(update, row) ?? false
+            guard allowed == flags.contains(.denied) else { continue }
+            let new = flags.symmetricDifference(.denied)
+            try set(new, row)
+            if flags.counts != new.counts { remade.insert(update.subject) }
+        }
+    }
+
+    /// Whether the grant that an update names covers it, and no revoke ends it.
+    func isAllowed(_ update: Update, _ row: Int64) throws -> Bool {
+        guard let acting = update.header.acting else { return true }
+        return try right(acting.grant)?.covers(update, row) ?? false
+    }
+
+    /// A grant with the revokes of the same author; `nil` when it is not here or does not count.
+    private func right(_ grant: UpdateID) throws -> Right? {
+        let found = try database.log(
+            """
+            SELECT g.author, g.body, u.flags, a.id FROM log_grants g JOIN log_updates u ON u.row = g.row
+                JOIN log_authors a ON a.key = g.author WHERE g.digest = ?
+            """
+        ).bind(grant, 1).one {
+            ($0.number(0), $0.blob(1), UpdateFlags(rawValue: $0.number(2)), AuthorID(try $0.digest(3)))
+        }
+        guard let (author, bytes, flags, owner) = found, !flags.contains(.rotatedAway),
+            case .grant(let body) = try UpdateBody(bytes, kind: .grant)
+        else { return nil }
+        let keeps = try database.log(
+            """
+            SELECT r.keep, u.flags FROM log_revokes r JOIN log_updates u ON u.row = r.row
+                WHERE r.grant = ? AND r.author = ? ORDER BY r.row
+            """
+        ).bind(grant, 1).bind(author, 2).all { ($0.blob(0), UpdateFlags(rawValue: $0.number(1))) }
+        let grantee = try authors.state(of: body.grantee, in: database)?.key
+        var kept: [Set<Int64>] = []
+        for (keep, flags) in keeps where !flags.contains(.rotatedAway) {
+            var rows: [Int64] = []
+            for start in stride(from: 0, to: keep.count, by: 32) {
+                guard let id = UpdateID(keep, at: start), let head = try ancestor(id), head.author == grantee else {
+                    continue
+                }
+                rows.append(head.row)
+            }
+            kept.append(try ancestors(of: rows))
+        }
+        return Right(owner: owner, body: body, kept: kept)
+    }
+
+    /// A grant, and for each revoke of it the rows that still count.
+    private struct Right {
+        let owner: AuthorID
+        let body: GrantBody
+        let kept: [Set<Int64>]
+
+        func covers(_ update: Update, _ row: Int64) -> Bool {
+            body.covers(update, of: owner) && kept.allSatisfy { $0.contains(row) }
+        }
+    }
+
+    // MARK: Forgetting
+
+    /// Hides what a `forget` names, and remembers what is not here yet.
+    func forget(_ update: Update, _ row: Int64, _ author: Int64) throws {
+        guard case .forget(let body) = update.body else { return }
+        authors.change(update.author) { $0.notes.insert(.forgets) }
+        for id in body.updates {
+            try database.log("INSERT OR IGNORE INTO log_forgets (author, digest, row) VALUES (?, ?, ?)")
+                .bind(author, 1).bind(id, 2).bind(row, 3).run()
+            try setForgotten(id, author, true)
+        }
+    }
+
+    /// Whether a `forget` that counts names an update.
+    func isForgotten(_ update: Update, _ author: Int64) throws -> Bool {
+        try !update.kind.isRights && isForgotten(update.id, author)
+    }
+
+    private func isForgotten(_ id: UpdateID, _ author: Int64) throws -> Bool {
+        try database.log(
+            """
+            SELECT EXISTS (SELECT 1 FROM log_forgets f JOIN log_updates u ON u.row = f.row
+                WHERE f.author = ? AND f.digest = ? AND NOT u.flags & 1)
+            """
+        ).bind(author, 1).bind(id, 2).one { $0.number(0) != 0 } ?? false
+    }
+
+    private func recountForgotten(_ author: AuthorID, _ key: Int64) throws {
+        let named = try database.log("SELECT DISTINCT digest FROM log_forgets WHERE author = ? ORDER BY digest")
+            .bind(key, 1).all { try $0.digest(0) }
+        // A forget that counts again may never have been noted.
+        let forgets = try database.log(
+            "SELECT row FROM log_updates WHERE author = ? AND kind = 'forget' AND NOT flags & 1"
+        )
+        .bind(key, 1).all { $0.number(0) }
+        for row in forgets {
+            if let update = try LogReading.update(row, in: database) { try forget(update, row, key) }
+        }
+        for id in named { try setForgotten(id, key, try isForgotten(id, key)) }
+    }
+
+    private func setForgotten(_ id: UpdateID, _ author: Int64, _ isForgotten: Bool) throws {
+        guard let ancestor = try ancestor(id), ancestor.author == author,
+            let update = try LogReading.update(ancestor.row, in: database), !update.kind.isRights
+        else { return }
+        let flags = try self.flags(ancestor.row)
+        let new = isForgotten ? flags.union(.forgotten) : flags.subtracting(.forgotten)
+        guard new != flags else { return }
+        try set(new, ancestor.row)
+        if flags.counts != new.counts { remade.insert(update.subject) }
+    }
+}
+
+extension GrantBody {
+    /// Whether it lets its grantee do this for `owner`, who granted it.
+    func covers(_ update: Update, of owner: AuthorID) -> Bool {
+        guard let acting = update.header.acting, acting.owner == owner, update.author == grantee,
+            update.kind.mayBeGranted, kinds.contains(update.kind), let body = update.body
+        else { return false }
+        guard let entity else { return true }
+        return body.entity(of: owner) == entity
+    }
+}
+
+extension UpdateBody {
+    /// The one entity of `owner` that this is about; `nil` when there is none.
+    package func entity(of owner: AuthorID) -> Reference? {
+        switch self {
+        case .content(let body): .content(EntityRef(owner, body.id))
+        case .contentDelete(let body): .content(EntityRef(owner, body.id))
+        case .list(let body): .list(EntityRef(owner, body.id))
+        case .listDelete(let body): .list(EntityRef(owner, body.id))
+        case .listItem(let body): .list(EntityRef(owner, body.list))
+        case .comment(let body): .comment(EntityRef(owner, body.id))
+        case .commentDelete(let body): .comment(EntityRef(owner, body.id))
+        case .profile: .author(owner)
+        default: nil
+        }
+    }
+}
