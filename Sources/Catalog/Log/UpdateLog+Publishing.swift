@@ -14,6 +14,12 @@ extension UpdateLog {
         }
     }
 
+    /// Stores an update that was signed elsewhere by an author of this node, such as the first of one that
+    /// `AuthorKeys` has made; nothing happens when it is here.
+    package func adopt(_ update: Update, now: UInt64) throws(CatalogError) {
+        _ = try transaction(now: now, durable: true) { writer, state in try self.add(update, writer, state) }
+    }
+
     /// Signs and stores an update on the author's heads. Its time is `now`, or as much later as the heads and what
     /// is overwritten demand.
     ///
