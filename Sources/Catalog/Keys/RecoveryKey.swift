@@ -10,7 +10,8 @@ package struct RecoveryKey: Sendable {
     static let domain = Array("coliving-recovery/1".utf8)
 
     let keyPair: KeyPair
-    private let seed: SecretBytes
+    /// What the words stand for.
+    package let seed: SecretBytes
 
     /// A new random key.
     package static func generate() -> RecoveryKey { RecoveryKey(seed: .random(32)) }

@@ -1,0 +1,201 @@
+import GRDB
+import Multiformats
+
+extension UpdateLog {
+    /// What one step of erasing did.
+    package struct Sweep: Sendable {
+        /// Bodies that went, and their bytes.
+        package var erased = 0
+        package var bytes: Int64 = 0
+        /// Where the next step goes on; `nil` when all authors have been seen.
+        package var next: Int64?
+    }
+
+    /// Erases bodies that nobody needs any more, author by author from `start` on: of what was deleted or forgotten
+    /// 72 hours ago, and of what newer updates superseded 30 days ago. Until then a rotate can undo what a thief of
+    /// a key has deleted or overwritten.
+    ///
+    /// Headers stay, and so do bodies of rights, of deletions, and of what first made an entity. One transaction.
+    package func sweep(from start: Int64 = 0, authors limit: Int = 16, now: UInt64) throws(CatalogError) -> Sweep {
+        try transaction(now: now) { writer, state in
+            let database = writer.database
+            let authors = try database.log("SELECT key, id FROM log_authors WHERE key > ? ORDER BY key LIMIT ?")
+                .bind(start, 1).bind(Int64(clamping: limit), 2).all { ($0.number(0), AuthorID(try $0.digest(1))) }
+            var sweep = Sweep()
+            for (key, author) in authors {
+                var rows = try Self.forgotten(key, before: Self.earlier(now, self.limits.deletedTime), database)
+                rows += try Self.obsolete(author, self.limits, now, database)
+                for row in rows {
+                    guard let bytes = try writer.eraseBody(row) else { continue }
+                    sweep.erased += 1
+                    sweep.bytes += bytes
+                }
+                sweep.next = key
+            }
+            if authors.count < limit { sweep.next = nil }
+            return sweep
+        }
+    }
+
+    /// Drops the bodies of an author at once, but those of rights; they can be asked for again.
+    package func dropBodies(of author: AuthorID, now: UInt64) throws(CatalogError) {
+        try transaction(now: now) { writer, _ in try writer.drop(author) }
+    }
+
+    /// Whose updates the operator does not want: what is here of them goes, but for headers and rights, and of what
+    /// comes only the ids are kept, so that peers do not offer it again and again.
+    package func block(_ author: AuthorID, now: UInt64) throws(CatalogError) {
+        try transaction(now: now, durable: true) { writer, state in
+            try writer.database.log("INSERT OR IGNORE INTO log_blocks (author) VALUES (?)").bind(author.digest, 1).run()
+            state.authors.blocked.insert(author)
+            try writer.drop(author)
+        }
+    }
+
+    /// Takes a block back; `missing` then names what is to be asked for.
+    package func unblock(_ author: AuthorID, now: UInt64) throws(CatalogError) {
+        try transaction(now: now, durable: true) { writer, state in
+            let database = writer.database
+            try database.log("DELETE FROM log_blocks WHERE author = ?").bind(author.digest, 1).run()
+            state.authors.blocked.remove(author)
+            try database.log(
+                "UPDATE log_updates SET flags = flags & ~16 WHERE author = (SELECT key FROM log_authors WHERE id = ?)"
+            ).bind(author.digest, 1).run()
+        }
+    }
+
+    /// Whom the operator has blocked, in order.
+    package func blocked() throws(CatalogError) -> [AuthorID] {
+        try database.read { database in
+            try database.log("SELECT author FROM log_blocks ORDER BY author").all { AuthorID(try $0.digest(0)) }
+        }
+    }
+
+    // MARK: What may go
+
+    private static func earlier(_ now: UInt64, _ time: UInt64) -> Int64 { Int64(clamping: now > time ? now - time : 0) }
+
+    private static func forgotten(_ author: Int64, before limit: Int64, _ database: Database) throws -> [Int64] {
+        try database.log(
+            """
+            SELECT DISTINCT u.row FROM log_forgets f JOIN log_updates g ON g.row = f.row
+                JOIN log_updates u ON u.digest = f.digest AND u.author = f.author
+                WHERE f.author = ? AND g.arrived <= ? AND u.flags & 4 AND u.body IS NOT NULL
+            """
+        ).bind(author, 1).bind(limit, 2).all { $0.number(0) }
+    }
+
+    /// Rows of updates on the author's entities that were deleted or superseded long enough ago.
+    private static func obsolete(
+        _ owner: AuthorID, _ limits: LogLimits, _ now: UInt64, _ database: Database
+    ) throws -> [Int64] {
+        let (deleted, superseded) = (earlier(now, limits.deletedTime), earlier(now, limits.supersededTime))
+        var updates: [(row: Int64, arrived: Int64, update: Update)] = []
+        try LogReading.countedRows(of: owner, in: database) { updates.append(($0, $1, $2)) }
+        // The latest first, so that what an update writes can be looked up among what was written later.
+        updates.sort { ($0.update.time, $0.update.id) > ($1.update.time, $1.update.id) }
+        var gone: Set<Reference> = []
+        for (_, arrived, update) in updates where arrived <= deleted {
+            if update.body?.isDelete == true, let entity = update.body?.entity(of: owner) { gone.insert(entity) }
+        }
+        var first: [Reference: UpdateID] = [:]
+        for item in updates {
+            if let entity = item.update.body?.entity(of: owner) { first[entity] = item.update.id }
+        }
+        var written: Set<Register> = []
+        var rows: [Int64] = []
+        for (row, arrived, update) in updates {
+            guard let body = update.body, !update.kind.isRights, !body.isDelete else { continue }
+            let entity = body.entity(of: owner)
+            if let entity, gone.contains(entity) {
+                rows.append(row)
+                continue
+            }
+            let registers = body.registers(of: owner)
+            let isFirst = entity.map { first[$0] == update.id } ?? false
+            if !isFirst, !registers.isEmpty, registers.isSubset(of: written) { rows.append(row) }
+            if arrived <= superseded { written.formUnion(registers) }
+        }
+        return rows
+    }
+}
+
+/// A place in the view that holds one value, which the latest update wins.
+struct Register: Hashable {
+    let entity: Reference?
+    let name: String
+}
+
+extension UpdateBody {
+    /// Whether it ends an entity.
+    var isDelete: Bool {
+        switch self {
+        case .contentDelete, .listDelete, .commentDelete: true
+        default: false
+        }
+    }
+
+    /// What it writes, where all of that can be superseded; none for what adds up, such as items and plays.
+    func registers(of owner: AuthorID) -> Set<Register> {
+        let entity = entity(of: owner)
+        switch self {
+        case .profile, .content, .list, .comment:
+            return Set(entries.filter { $0.key != "id" }.map { Register(entity: entity, name: $0.key) })
+        case .edge(let edge): return [Register(entity: edge.target, name: "edge/" + edge.relation.rawValue)]
+        case .label(let label): return [Register(entity: label.subject, name: "label/" + label.label)]
+        case .node(let node): return [Register(entity: nil, name: "node/\(node.peer)")]
+        case .listItem(let item):
+            guard case .move(let tag, _) = item.change else { return [] }
+            return [Register(entity: entity, name: "move/\(tag)")]
+        default: return []
+        }
+    }
+}
+
+extension LogWriter {
+    /// Erases a body for good; the bytes that it had, or `nil` when there was none.
+    func eraseBody(_ row: Int64) throws -> Int64? {
+        let found = try database.log(
+            """
+            SELECT length(u.body), u.flags, a.id FROM log_updates u JOIN log_authors a ON a.key = u.author
+                WHERE u.row = ? AND u.body IS NOT NULL
+            """
+        ).bind(row, 1).one { ($0.number(0), UpdateFlags(rawValue: $0.number(1)), AuthorID(try $0.digest(2))) }
+        guard let (bytes, flags, author) = found else { return nil }
+        try database.log("UPDATE log_updates SET body = NULL, flags = ? WHERE row = ?")
+            .bind(flags.union(.bodyErased).rawValue, 1).bind(row, 2).run()
+        _ = try authors.state(of: author, in: database)
+        authors.change(author) { $0.bytes -= bytes }
+        authors.heldBytes -= bytes
+        return bytes
+    }
+
+    /// Drops the bodies of an author's updates, but those of rights.
+    func drop(_ author: AuthorID) throws {
+        guard let state = try authors.state(of: author, in: database) else { return }
+        let bytes =
+            try database.log(
+                """
+                SELECT sum(length(body)) FROM log_updates
+                    WHERE author = ? AND kind NOT IN ('author.create', 'rotate', 'grant', 'revoke')
+                """
+            ).bind(state.key, 1).one { $0.number(0) } ?? 0
+        // Whom they act for loses what was done, too.
+        let owners = try database.log(
+            """
+            SELECT DISTINCT a.owner FROM log_updates u JOIN log_acting a ON a.row = u.row
+                WHERE u.author = ? AND u.flags & 32
+            """
+        ).bind(state.key, 1).all { AuthorID(try $0.digest(0)) }
+        try database.log(
+            """
+            UPDATE log_updates SET body = NULL
+                WHERE author = ? AND kind NOT IN ('author.create', 'rotate', 'grant', 'revoke')
+            """
+        ).bind(state.key, 1).run()
+        authors.change(author) { $0.bytes -= bytes }
+        authors.heldBytes -= bytes
+        remade.formUnion(owners)
+        remade.insert(author)
+    }
+}
