@@ -15,4 +15,11 @@ package struct CountedUpdate: Sendable {
         self.author = author
         self.body = body
     }
+
+    /// An update from the log; `nil` when its body is not here.
+    package init?(_ update: Update) {
+        guard let body = update.body else { return nil }
+        self.init(
+            stamp: Stamp(time: update.time, id: update.id), owner: update.subject, author: update.author, body: body)
+    }
 }

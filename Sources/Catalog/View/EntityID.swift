@@ -1,4 +1,4 @@
-package import Multiformats
+import Multiformats
 import PeerCrypto
 
 /// What sort of thing a row of the view is. Numbers are stored: never change one.

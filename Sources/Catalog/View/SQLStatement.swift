@@ -36,7 +36,7 @@ enum SQLValue: Sendable, ExpressibleByNilLiteral, ExpressibleByIntegerLiteral, E
     /// Runs the statement with `values` as its parameters, in order, and calls `row` for each result row.
     ///
     /// `row` must not run the same statement again.
-    func run(_ values: [SQLValue] = [], row: ((SQLRow) throws -> Void)? = nil) throws {
+    func run(_ values: [SQLValue] = [], row: (SQLRow) throws -> Void = { _ in }) throws {
         defer {
             unsafe sqlite3_reset(pointer)
             unsafe sqlite3_clear_bindings(pointer)
@@ -44,7 +44,7 @@ enum SQLValue: Sendable, ExpressibleByNilLiteral, ExpressibleByIntegerLiteral, E
         for (index, value) in values.enumerated() { try bind(value, at: Int32(index + 1)) }
         while true {
             switch unsafe sqlite3_step(pointer) {
-            case SQLITE_ROW: try unsafe row?(SQLRow(pointer: pointer))
+            case SQLITE_ROW: try unsafe row(SQLRow(pointer: pointer))
             case SQLITE_DONE: return
             case let code: throw error(code)
             }
@@ -75,7 +75,7 @@ enum SQLValue: Sendable, ExpressibleByNilLiteral, ExpressibleByIntegerLiteral, E
         case .real(let number): code = unsafe sqlite3_bind_double(pointer, index, number)
         case .text(let text):
             var text = text
-            code = unsafe text.withUTF8 { bytes in
+            code = text.withUTF8 { bytes in
                 // Empty text must still have an address, or it would be NULL.
                 guard let base = bytes.baseAddress else {
                     return unsafe sqlite3_bind_text(pointer, index, "", 0, copied)
