@@ -4,7 +4,9 @@ package import GRDB
 ///
 /// It follows from the set of updates that count, whatever order they came in, and is kept in step with the log
 /// inside the log's own transactions: what is committed to the log is in the view.
-package enum CatalogView {
+package struct CatalogView: UpdateSink {
+    package init() {}
+
     /// Makes the tables where they are missing or of another version.
     ///
     /// Returns whether they are new and empty, so that every counted update has to be applied again.
@@ -60,5 +62,23 @@ package enum CatalogView {
             "DELETE FROM authors WHERE key = ?",
         ] { try database.sql(sql).run([.integer(key)]) }
         for subject in labelled { try Hiding.refresh(subject, in: database) }
+    }
+
+    // MARK: As the log's sink
+
+    /// Merges updates that count from now on.
+    package func apply(_ updates: [Update], in database: Database) throws {
+        try CatalogView.apply(updates.lazy.compactMap(CountedUpdate.init), in: database)
+    }
+
+    /// Makes an owner's entities anew, because of what counts something does not any more, or the other way round.
+    package func remake(
+        _ owner: AuthorID, from updates: ((Update) throws -> Void) throws -> Void, in database: Database
+    ) throws {
+        try CatalogView.clear(owner, in: database)
+        let writer = try ViewWriter(database)
+        try updates { update in
+            if let counted = CountedUpdate(update) { try writer.apply(counted) }
+        }
     }
 }

@@ -1,0 +1,222 @@
+import GRDB
+import SansIO
+
+/// What a feed shows.
+package enum FeedFilter: String, CaseIterable, Sendable {
+    case all
+    /// Only what others reposted.
+    case repost
+    /// Only what its own author published.
+    case original
+}
+
+// What those whom an author follows published and reposted.
+extension CatalogReader {
+    /// The followees a feed looks at: those followed last.
+    static let maximumFollowees = 2_000
+
+    /// The author's feed, latest first: each piece of content and each list once, at the last time that a followee
+    /// published or reposted it.
+    package func feed(
+        of id: EntityID, filter: FeedFilter = .all, now: UInt64, _ page: PageRequest, viewer: Viewer? = nil
+    ) throws(CatalogError) -> Page<ActivityRow> {
+        try read(viewer) { loader in
+            guard let key = try loader.key(id, .author) else { return Page([]) }
+            var feed = try FeedMerge(loader, of: key, filter, before: CatalogReader.latest(now), from: page.place)
+            var rows: [ActivityRow] = []
+            var skipped = page.skipped
+            var last: TimedKey?
+            while let entry = try feed.next() {
+                // One more than asked for says that there is another page.
+                if rows.count == page.limit { return Page(rows, next: last?.cursor) }
+                if skipped > 0 {
+                    skipped -= 1
+                    continue
+                }
+                guard let item = try loader.item(entry.key) else { continue }
+                rows.append(
+                    ActivityRow(
+                        item: item, time: UInt64(clamping: entry.time),
+                        actor: try entry.reposter.flatMap { try loader.id($0) }))
+                last = TimedKey(time: entry.time, key: entry.key)
+            }
+            return Page(rows)
+        }
+    }
+}
+
+/// Merges what each followee did by time, reading little more than it gives out.
+struct FeedMerge {
+    struct Entry {
+        let time: Int64
+        let key: Int64
+        /// `nil` where its author published it.
+        let reposter: Int64?
+    }
+
+    /// One followee's content, lists or reposts, a few rows at a time.
+    private struct Source {
+        let followee: Int64
+        let kind: Kind
+        var buffer: [TimedKey] = []
+        var position = 0
+        var isAtEnd = false
+    }
+
+    private enum Kind: CaseIterable { case contents, lists, reposts }
+
+    private struct Head: Comparable {
+        let time: Int64
+        let key: Int64
+        let source: Int
+        static func < (left: Head, right: Head) -> Bool {
+            (right.time, left.key, left.source) < (left.time, right.key, right.source)
+        }
+        static func == (left: Head, right: Head) -> Bool { left.source == right.source && left.time == right.time }
+    }
+
+    private let loader: RowLoader
+    private let followees: [Int64]
+    private let filter: FeedFilter
+    private let viewer: Int64
+    private var sources: [Source] = []
+    private var heads = Heap<Head>()
+    private var given: Set<Int64> = []
+    private let start: (time: Int64, key: Int64)
+    private let newest: Int64
+    private static let step = 4
+
+    init(
+        _ loader: RowLoader, of viewer: Int64, _ filter: FeedFilter, before newest: Int64,
+        from place: (time: Int64, key: Int64)
+    ) throws {
+        self.loader = loader
+        self.viewer = viewer
+        self.filter = filter
+        self.newest = newest
+        start = place.time <= newest ? place : (newest, -1)
+        followees = try loader.database.sql(
+            """
+            SELECT target FROM edges WHERE source = ? AND rel = 1 AND active = 1 AND \(RowLoader.active("target"))
+                AND \(RowLoader.shown("target")) ORDER BY time DESC, target LIMIT ?
+            """
+        ).all([.integer(viewer), SQLValue(CatalogReader.maximumFollowees)]) { $0.number(0) }
+        for followee in followees {
+            for kind in Kind.allCases where FeedMerge.wants(filter, kind) {
+                sources.append(Source(followee: followee, kind: kind))
+                try advance(sources.count - 1)
+            }
+        }
+    }
+
+    private static func wants(_ filter: FeedFilter, _ kind: Kind) -> Bool {
+        switch filter {
+        case .all: true
+        case .repost: kind == .reposts
+        case .original: kind != .reposts
+        }
+    }
+
+    /// The next item that the feed has not given yet, here or on an earlier page.
+    mutating func next() throws -> Entry? {
+        while let head = heads.pop() {
+            let source = sources[head.source]
+            try advance(head.source)
+            guard given.insert(head.key).inserted else { continue }
+            if start.time < newest, try cameLater(head) { continue }
+            guard try isShown(head.key, source) else { continue }
+            return Entry(
+                time: head.time, key: head.key, reposter: source.kind == .reposts ? source.followee : nil)
+        }
+        return nil
+    }
+
+    // MARK: Sources
+
+    /// Puts a source's next row among the heads.
+    private mutating func advance(_ index: Int) throws {
+        if sources[index].position == sources[index].buffer.count {
+            if sources[index].isAtEnd { return }
+            let from = sources[index].buffer.last.map { (time: $0.time, key: $0.key) } ?? start
+            let rows = try read(sources[index], from)
+            sources[index].buffer = rows
+            sources[index].position = 0
+            sources[index].isAtEnd = rows.count < FeedMerge.step
+            if rows.isEmpty { return }
+        }
+        let row = sources[index].buffer[sources[index].position]
+        sources[index].position += 1
+        heads.push(Head(time: row.time, key: row.key, source: index))
+    }
+
+    private func read(_ source: Source, _ from: (time: Int64, key: Int64)) throws -> [TimedKey] {
+        let (table, whose, time, key) =
+            switch source.kind {
+            case .contents: ("contents", "listed = 1 AND author", "created", "key")
+            case .lists: ("lists", "listed = 1 AND author", "created", "key")
+            case .reposts: ("edges", "rel = 3 AND active = 1 AND source", "time", "target")
+            }
+        return try loader.database.sql(
+            """
+            SELECT \(time), \(key) FROM \(table) WHERE \(whose) = ? AND \(time) <= ? AND (\(time) < ? OR \(key) > ?)
+                ORDER BY \(time) DESC, \(key) LIMIT ?
+            """
+        ).all([
+            .integer(source.followee), .integer(from.time), .integer(from.time), .integer(from.key),
+            SQLValue(FeedMerge.step),
+        ]) { TimedKey(time: $0.number(0), key: $0.number(1)) }
+    }
+
+    // MARK: What is shown
+
+    private func isShown(_ key: Int64, _ source: Source) throws -> Bool {
+        for table in ["contents", "lists"] {
+            let found = try loader.database.sql("SELECT \(RowLoader.listed("t")) FROM \(table) t WHERE t.key = ?")
+                .one([.integer(key)]) { $0.flag(0) }
+            if let found { return found }
+        }
+        return false
+    }
+
+    /// Whether an earlier page has shown the item, because a followee published or reposted it later than this.
+    private func cameLater(_ head: Head) throws -> Bool {
+        if filter != .repost {
+            for table in ["contents", "lists"] {
+                let isLater =
+                    try loader.database.sql(
+                        """
+                        SELECT 1 FROM \(table) t JOIN edges f ON f.source = ?1 AND f.rel = 1 AND f.target = t.author
+                            AND f.active = 1 WHERE t.key = ?2 AND t.listed = 1 AND t.created > ?3 AND t.created <= ?4
+                        """
+                    ).one([.integer(viewer), .integer(head.key), .integer(head.time), .integer(newest)]) { _ in true }
+                if isLater == true { return true }
+            }
+        }
+        if filter == .original { return false }
+        // The shorter way: through those who reposted it later, or through the followees.
+        let reposts =
+            try loader.database.sql("SELECT reposts FROM counts WHERE key = ?").one([.integer(head.key)]) {
+                $0.number(0)
+            } ?? 0
+        if reposts <= followees.count {
+            return try loader.database.sql(
+                """
+                SELECT 1 FROM edges r JOIN edges f ON f.source = ?1 AND f.rel = 1 AND f.target = r.source
+                    AND f.active = 1 WHERE r.target = ?2 AND r.rel = 3 AND r.active = 1 AND r.time > ?3
+                    AND r.time <= ?4 AND \(RowLoader.active("r.source")) AND \(RowLoader.shown("r.source")) LIMIT 1
+                """
+            ).one([.integer(viewer), .integer(head.key), .integer(head.time), .integer(newest)]) { _ in true } ?? false
+        }
+        let repost = try loader.database.sql(
+            """
+            SELECT 1 FROM edges WHERE source = ? AND rel = 3 AND target = ? AND active = 1 AND time > ? AND time <= ?
+            """)
+        for followee in followees {
+            let isLater = try repost.one([
+                .integer(followee), .integer(head.key), .integer(head.time), .integer(newest),
+            ]) { _ in true }
+            if isLater == true { return true }
+        }
+        return false
+    }
+}

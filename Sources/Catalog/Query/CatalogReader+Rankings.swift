@@ -1,0 +1,129 @@
+import GRDB
+
+// Rankings, and what is suggested from them. `trending` is as old as the last `Trending.refresh`.
+extension CatalogReader {
+    /// Digital content by the trending score of that span.
+    package func trending(
+        _ span: Span = .week, filter: ContentFilter = ContentFilter(), _ page: PageRequest, viewer: Viewer? = nil
+    ) throws(CatalogError) -> Page<ContentRow> {
+        try read(viewer) { loader in
+            try ranked(page, try trendingKeys(span, filter, loader)) { try loader.content($0) }
+        }
+    }
+
+    /// Lists by the trending score of that span.
+    package func trendingLists(
+        _ span: Span = .week, albums: Bool? = nil, _ page: PageRequest, viewer: Viewer? = nil
+    ) throws(CatalogError) -> Page<ListRow> {
+        try read(viewer) { loader in
+            let sorted = albums.map { " AND c.album = \($0 ? 1 : 0)" } ?? ""
+            let keys = try loader.database.sql(
+                """
+                SELECT t.key FROM trending t JOIN lists c ON c.key = t.key
+                    WHERE t.kind = 2 AND t.span = ?\(sorted) AND \(RowLoader.listed("c")) ORDER BY t.rank
+                """
+            ).all([.integer(Int64(span.rawValue))]) { $0.number(0) }
+            return try ranked(page, keys) { try loader.list($0) }
+        }
+    }
+
+    private func trendingKeys(_ span: Span, _ filter: ContentFilter, _ loader: RowLoader) throws -> [Int64] {
+        let (extra, values) = filter.condition("c")
+        return try loader.database.sql(
+            """
+            SELECT t.key FROM trending t JOIN contents c ON c.key = t.key
+                WHERE t.kind = 1 AND t.span = ?\(extra) AND \(RowLoader.listed("c")) ORDER BY t.rank
+            """
+        ).all([.integer(Int64(span.rawValue))] + values) { $0.number(0) }
+    }
+
+    /// What is trending this week and the viewer does not own, has not saved and not reposted.
+    package func recommended(
+        filter: ContentFilter = ContentFilter(), excluding: [EntityID] = [], _ page: PageRequest,
+        viewer: Viewer? = nil
+    ) throws(CatalogError) -> Page<ContentRow> {
+        try read(viewer) { loader in
+            var known = Set(try excluding.prefix(PageRequest.maximumLimit).compactMap { try loader.key($0, .content) })
+            if let viewer = loader.viewer {
+                try loader.database.sql(
+                    "SELECT target FROM edges WHERE source = ? AND rel IN (2, 3) AND active = 1 LIMIT 20000"
+                ).run([.integer(viewer)]) { known.insert($0.number(0)) }
+                try loader.database.sql("SELECT key FROM contents WHERE author = ? LIMIT 20000")
+                    .run([.integer(viewer)]) { known.insert($0.number(0)) }
+            }
+            let keys = try trendingKeys(.week, filter, loader).filter { !known.contains($0) }
+            return try ranked(page, keys) { try loader.content($0) }
+        }
+    }
+
+    /// What was saved and reposted most, ever.
+    package func mostLoved(
+        filter: ContentFilter = ContentFilter(), _ page: PageRequest, viewer: Viewer? = nil
+    ) throws(CatalogError) -> Page<ContentRow> {
+        try read(viewer) { loader in
+            let (extra, values) = filter.condition("c")
+            let keys = try loader.database.sql(
+                """
+                SELECT n.key FROM counts n CROSS JOIN contents c ON c.key = n.key
+                    WHERE n.saves + n.reposts > 0\(extra) AND \(RowLoader.listed("c"))
+                    ORDER BY n.saves + n.reposts DESC LIMIT ?
+                """
+            ).all(values + [SQLValue(page.rank + page.limit + 1)]) { $0.number(0) }
+            return try ranked(page, keys) { try loader.content($0) }
+        }
+    }
+
+    /// What is new within the span and was saved and reposted most: by those whom the viewer follows, or by anybody
+    /// without a viewer. The 2,000 latest are ranked.
+    package func bestNewReleases(
+        _ span: Span = .month, filter: ContentFilter = ContentFilter(), now: UInt64, _ page: PageRequest,
+        viewer: Viewer? = nil
+    ) throws(CatalogError) -> Page<ContentRow> {
+        try read(viewer) { loader in
+            let (extra, values) = filter.condition("c")
+            let followed =
+                loader.viewer == nil
+                ? ""
+                : """
+                AND EXISTS (SELECT 1 FROM edges f
+                    WHERE f.source = ? AND f.rel = 1 AND f.target = c.author AND f.active = 1)
+                """
+            let keys = try loader.database.sql(
+                """
+                SELECT r.key FROM (
+                    SELECT c.key, c.created FROM contents c WHERE c.created > ? AND c.created <= ? AND c.listed = 1
+                        \(followed)\(extra) AND \(RowLoader.listed("c")) ORDER BY c.created DESC LIMIT 2000) r
+                    LEFT JOIN counts n ON n.key = r.key
+                    ORDER BY coalesce(n.saves + n.reposts, 0) DESC, r.created DESC, r.key
+                """
+            ).all(
+                [.integer(Int64(clamping: now) - span.milliseconds), .integer(CatalogReader.latest(now))]
+                    + (loader.viewer.map { [.integer($0)] } ?? []) + values
+            ) { $0.number(0) }
+            return try ranked(page, keys) { try loader.content($0) }
+        }
+    }
+
+    /// What few have found yet, latest first: of the last month, by authors with at most 1,500 followers, with at
+    /// most 250 plays and 20 saves and reposts; the viewer's own is left out.
+    package func underTheRadar(
+        filter: ContentFilter = ContentFilter(), now: UInt64, _ page: PageRequest, viewer: Viewer? = nil
+    ) throws(CatalogError) -> Page<ContentRow> {
+        try read(viewer) { loader in
+            let (extra, values) = filter.condition("c")
+            let sql = TimelineSQL(
+                time: "c.created", key: "c.key", from: "contents c",
+                condition: """
+                    c.created > ? AND c.author <> ?\(extra) AND \(RowLoader.listed("c"))
+                        AND NOT EXISTS (SELECT 1 FROM counts n
+                            WHERE n.key = c.key AND (n.plays > 250 OR n.saves + n.reposts > 20))
+                        AND NOT EXISTS (SELECT 1 FROM counts n WHERE n.key = c.author AND n.followers > 1500)
+                    """)
+            let oldest = Int64(clamping: now) - Span.month.milliseconds
+            return try timeline(
+                page, loader, sql, [.integer(oldest), .integer(loader.viewer ?? -1)] + values,
+                before: CatalogReader.latest(now)
+            ) { try loader.content($0.key) }
+        }
+    }
+}
