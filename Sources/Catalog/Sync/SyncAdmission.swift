@@ -1,0 +1,70 @@
+package import Multiformats
+package import SansIO
+
+/// Which peers may have a session now: one a minute each, so many at once, and a rest after much was sent.
+///
+/// The shell asks before it answers a stream or opens one, and says when the session ends. What peers can fill is
+/// bounded; of those at rest the one nearest to its end is forgotten first.
+package struct SyncAdmission: Sendable {
+    /// The least time between the beginnings of two sessions with one peer.
+    package static let interval = Duration.seconds(60)
+    /// The rest after a session that left differences over.
+    package static let continuation = Duration.seconds(5)
+    /// A second of rest for so many bytes sent: who draws the whole catalog again and again waits.
+    package static let restingRate = 1 << 20
+
+    /// Whether a session may begin.
+    package enum Decision: Hashable, Sendable {
+        case start
+        /// Not before so many seconds are over.
+        case wait(seconds: UInt64)
+    }
+
+    /// Sessions at once at most.
+    package let capacity: Int
+    /// Peers at rest that are remembered.
+    package let memory: Int
+    private var running: [PeerID: Instant] = [:]
+    private var resting = Timers<PeerID>()
+
+    /// Room for `capacity` sessions at once.
+    package init(capacity: Int = 8, memory: Int = 4_096) {
+        self.capacity = max(1, capacity)
+        self.memory = max(1, memory)
+    }
+
+    /// Sessions that run.
+    package var count: Int { running.count }
+    /// Peers that are remembered after their sessions.
+    package var remembered: Int { resting.count }
+
+    /// Begins a session with `peer` if it may have one; then `end` must follow.
+    package mutating func begin(_ peer: PeerID, now: Instant) -> Decision {
+        while resting.popDue(now) != nil {}
+        if let until = resting.deadline(of: peer) { return .wait(seconds: SyncAdmission.seconds(until - now)) }
+        guard running[peer] == nil, running.count < capacity else {
+            return .wait(seconds: SyncAdmission.seconds(SyncAdmission.interval))
+        }
+        running[peer] = now
+        return .start
+    }
+
+    /// The session with `peer` is over; its figures say how much was sent.
+    package mutating func end(_ peer: PeerID, _ outcome: SyncOutcome, now: Instant) {
+        guard let begun = running.removeValue(forKey: peer) else { return }
+        var until = begun + SyncAdmission.interval
+        switch outcome.result {
+        case .partial: until = now + SyncAdmission.continuation
+        case .refused(let seconds): until = now + .seconds(Int64(clamping: min(seconds, 86_400)))
+        case .whole, .failed: break
+        }
+        let debt = outcome.figures.bytesSent / SyncAdmission.restingRate
+        until = max(until, now + .seconds(Int64(clamping: debt)))
+        if resting.count >= memory { _ = resting.popDue(.distantFuture) }
+        resting.set(peer, at: until)
+    }
+
+    private static func seconds(_ duration: Duration) -> UInt64 {
+        UInt64(clamping: max(1, Int64(duration.inSeconds.rounded(.up))))
+    }
+}
