@@ -12,7 +12,7 @@ import NIOCore
 /// | 2 ranges | ranges of a message that goes on in the next frame |
 /// | 3 last ranges | the last ranges of a message |
 /// | 4 plan | the number of updates that will be sent (varint) |
-/// | 5 updates | any number of: length of the header (varint), 0 or 1 + length of the body (varint), header, body |
+/// | 5 updates | any number of: length of the header, length of the body (varints; 0: it was erased), header, body |
 /// | 6 absent | count (varint), ids that were asked for and are not held |
 /// | 7 done | 0 when everything was sent, 1 when this peer has more for another session |
 /// | 8 refused | seconds to wait (varint); the stream ends |

@@ -94,15 +94,15 @@ extension SyncSession {
         var payload = ByteBuffer()
         for (key, block) in zip(keys, blocks) {
             // Twice 32 KiB is what fits a frame; nothing that is valid is longer.
-            guard let block, block.size < SyncLimits.frameLength - 16 else {
+            guard let block, (1...block.size).contains(block.headerLength), block.size < SyncLimits.frameLength - 16
+            else {
                 if outgoing.wanted.contains(key) { outgoing.absent.append(ShortID(key)) }
                 continue
             }
             if payload.readableBytes + block.size + 16 > SyncLimits.frameLength { flush(&payload, into: &effects) }
-            payload.writeVarint(UInt64(block.header.readableBytes))
-            payload.writeVarint(block.body.map { UInt64($0.readableBytes + 1) } ?? 0)
-            payload.writeImmutableBuffer(block.header)
-            if let body = block.body { payload.writeImmutableBuffer(body) }
+            payload.writeVarint(UInt64(block.headerLength))
+            payload.writeVarint(UInt64(block.size - block.headerLength))
+            payload.writeImmutableBuffer(block.bytes)
             figures.updatesSent += 1
             outgoing.bytes += block.size
         }
@@ -143,16 +143,12 @@ extension SyncSession {
             let headerLength = try payload.syncNumber()
             let bodyLength = try payload.syncNumber()
             let room = UInt64(payload.readableBytes)
-            guard headerLength > 0, headerLength <= room, bodyLength <= room + 1,
-                let header = payload.readSlice(length: Int(headerLength)), let time = time(header),
-                let digest = Digest32(ContentHash.sha256(header))
+            guard headerLength > 0, headerLength <= room, bodyLength <= room - headerLength,
+                let bytes = payload.readSlice(length: Int(headerLength + bodyLength))
             else { throw .malformed }
-            var body: ByteBuffer?
-            if bodyLength > 0 {
-                body = payload.readSlice(length: Int(bodyLength - 1))
-                guard body != nil else { throw .malformed }
-            }
-            let block = SyncBlock(header: header, body: body)
+            let block = SyncBlock(bytes: bytes, headerLength: Int(headerLength))
+            let header = block.header
+            guard let time = time(header), let digest = Digest32(ContentHash.sha256(header)) else { throw .malformed }
             figures.updatesReceived += 1
             receivedBytes += block.size
             guard receivedBytes <= limits.receivedBytes else { throw .budget(.receivedBytes) }

@@ -57,7 +57,7 @@ package struct SyncSession: Sendable {
     /// the bytes are no header.
     package init(
         role: Role, opening: Opening = .compare, limits: SyncLimits = SyncLimits(), generator: SeededGenerator,
-        time: @escaping @Sendable (ByteBuffer) -> UInt64?
+        time: @escaping @Sendable (ByteBuffer) -> UInt64? = UpdateKey.time(ofHeader:)
     ) {
         self.role = role
         self.opening = opening

@@ -19,8 +19,8 @@ struct SyncSample: Hashable {
         var header = ByteBuffer(integer: time)
         header.writeInteger(number)
         header.writeRepeatingByte(7, count: sizes.header - 16)
-        return SyncBlock(
-            header: header, body: ByteBuffer(repeating: UInt8(truncatingIfNeeded: number), count: sizes.body))
+        header.writeRepeatingByte(UInt8(truncatingIfNeeded: number), count: sizes.body)
+        return SyncBlock(bytes: header, headerLength: sizes.header)
     }
 
     var key: UpdateKey { SyncSample.key(of: block) }

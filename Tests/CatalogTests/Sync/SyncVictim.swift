@@ -69,9 +69,8 @@ struct SyncVictim {
     // MARK: Bytes
 
     static func bytes(of block: SyncBlock) -> [UInt8] {
-        let body = block.body.map { Array($0.readableBytesView) }
-        return Varint.bytes(UInt64(block.header.readableBytes)) + Varint.bytes(UInt64(body.map { $0.count + 1 } ?? 0))
-            + Array(block.header.readableBytesView) + (body ?? [])
+        Varint.bytes(UInt64(block.headerLength)) + Varint.bytes(UInt64(block.size - block.headerLength))
+            + Array(block.bytes.readableBytesView)
     }
 
     /// A range up to the end of all keys, of a mode.
