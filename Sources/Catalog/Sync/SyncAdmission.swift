@@ -13,6 +13,9 @@ package struct SyncAdmission: Sendable {
     /// A second of rest for so many bytes sent: who draws the whole catalog again and again waits.
     package static let restingRate = 1 << 20
 
+    /// Times a minute that a peer may ask for single updates.
+    package static let asksPerMinute = 60
+
     /// Whether a session may begin.
     package enum Decision: Hashable, Sendable {
         case start
@@ -26,11 +29,19 @@ package struct SyncAdmission: Sendable {
     package let memory: Int
     private var running: [PeerID: Instant] = [:]
     private var resting = Timers<PeerID>()
+    private var asks: ExpiringMap<PeerID, Asks>
+
+    /// How often a peer asked for single updates, and since when.
+    private struct Asks {
+        var count: Int
+        let since: Instant
+    }
 
     /// Room for `capacity` sessions at once.
     package init(capacity: Int = 8, memory: Int = 4_096) {
         self.capacity = max(1, capacity)
         self.memory = max(1, memory)
+        asks = ExpiringMap(capacity: max(1, memory), lifetime: SyncAdmission.interval)
     }
 
     /// Sessions that run.
@@ -62,6 +73,16 @@ package struct SyncAdmission: Sendable {
         until = max(until, now + .seconds(Int64(clamping: debt)))
         if resting.count >= memory { _ = resting.popDue(.distantFuture) }
         resting.set(peer, at: until)
+    }
+
+    /// Notes that `peer` asks for single updates; whether it may.
+    package mutating func mayAsk(_ peer: PeerID, now: Instant) -> Bool {
+        var entry = asks.value(of: peer, now: now) ?? Asks(count: 0, since: now)
+        if now - entry.since >= SyncAdmission.interval { entry = Asks(count: 0, since: now) }
+        guard entry.count < SyncAdmission.asksPerMinute else { return false }
+        entry.count += 1
+        asks.set(peer, entry, now: now)
+        return true
     }
 
     private static func seconds(_ duration: Duration) -> UInt64 {

@@ -14,6 +14,9 @@ extension SyncSession {
         case compare
         /// Asks for every update from a key on, without comparing.
         case everything(from: UpdateKey)
+        /// Asks for these updates by name, at most `SyncLimits.listCapacity`, on a stream of `askProtocolID`; the
+        /// responder is made with none. For ancestors that a push did not bring, and for bodies that are missing.
+        case ask([UpdateID])
     }
 
     /// What the shell tells the session.
@@ -22,7 +25,7 @@ extension SyncSession {
         case open
         /// Bytes of the stream, however they were cut.
         case received(ByteBuffer)
-        /// What `read` asked for, in the order of the keys; `nil` for an update that is not held.
+        /// What `read` asked for, in its order; `nil` for an update that is not held.
         case blocks([SyncBlock?])
         /// What `read` asked for cannot be read.
         case unreadable
@@ -39,7 +42,7 @@ extension SyncSession {
         /// Write to the stream; tell `drained` when nothing waits to be written any more.
         case send(ByteBuffer)
         /// Read these updates and tell `blocks`.
-        case read([UpdateKey])
+        case read([UpdateID])
         /// Take these updates in, oldest first. Read no more of the stream before that is done: it is how a fast
         /// peer is held back.
         case store([SyncBlock])

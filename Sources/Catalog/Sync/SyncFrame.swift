@@ -16,6 +16,7 @@ import NIOCore
 /// | 6 absent | count (varint), ids that were asked for and are not held |
 /// | 7 done | 0 when everything was sent, 1 when this peer has more for another session |
 /// | 8 refused | seconds to wait (varint); the stream ends |
+/// | 9 ask | count (varint, at most 1,024), digests of headers (32 bytes each) that ascend |
 ///
 /// A **range** begins where the one before it ended, the first of a message at the beginning of all keys:
 /// `mode << 6 | n` (one byte, n at most 32), the upper bound, then what the mode says. The bound, which is not
@@ -36,6 +37,9 @@ import NIOCore
 /// fingerprint that differs is answered with fingerprints of parts of the range or a list of it; a list with a want
 /// and, later, with the updates of that range which are not on it, unasked. A message without fingerprints and lists
 /// is the last. Then each peer sends its plan, updates by time, absent where it must, and done.
+///
+/// On `/coliving/catalog/ask/1.0.0` the initiator sends ask and nothing else; the responder a plan, those of the updates
+/// that it holds, and done.
 enum SyncFrame: UInt8 {
     case hello = 1
     case ranges = 2
@@ -45,6 +49,7 @@ enum SyncFrame: UInt8 {
     case absent = 6
     case done = 7
     case refused = 8
+    case ask = 9
 
     /// The frame with this payload, its length before it.
     func bytes(_ payload: ByteBuffer = ByteBuffer()) -> ByteBuffer {

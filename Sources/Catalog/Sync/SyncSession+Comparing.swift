@@ -6,6 +6,7 @@ extension SyncSession {
     /// The initiator's hello and first message.
     mutating func open(_ set: SumTree, into effects: inout [Effect]) {
         guard role == .initiator, phase == .waiting else { return }
+        if case .ask(let ids) = opening { return ask(ids, into: &effects) }
         phase = .comparing
         salt = generator.next()
         var hello = ByteBuffer()
@@ -14,7 +15,7 @@ extension SyncSession {
         send(SyncFrame.hello.bytes(hello), into: &effects)
         switch opening {
         case .everything(let first): writer.list(min(first, .end), .end, [])
-        case .compare: cutAtRandom(set)
+        case .compare, .ask: cutAtRandom(set)
         }
         sendMessage(into: &effects)
     }

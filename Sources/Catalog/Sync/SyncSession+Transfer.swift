@@ -11,7 +11,9 @@ struct Outgoing: Sendable {
     var wanted: Set<UpdateKey> = []
     /// Ids that it asked for and that are not held.
     var absent: [ShortID] = []
-    /// The range that is being read.
+    /// What a peer asked for by name, when that is all it asks.
+    var asked: [UpdateID] = []
+    /// The range that is being read, or the first name that was not.
     var position = 0
     /// Keys that the shell is reading.
     var reading: [UpdateKey] = []
@@ -39,6 +41,13 @@ struct Outgoing: Sendable {
             }
         }
         ranges = joined
+    }
+
+    /// The next that were asked for by name, without their times.
+    mutating func nextAsked(_ limit: Int) -> [UpdateKey] {
+        let some = asked[position...].prefix(limit)
+        position += some.count
+        return some.map { UpdateKey(time: 0, digest: $0) }
     }
 
     /// The next keys to read, at most `limit`.
@@ -72,7 +81,9 @@ extension SyncSession {
         guard phase == .transferring else { return }
         if !outgoing.isDone, outgoing.reading.isEmpty, outgoing.waiting < limits.window {
             let isOverdrawn = outgoing.bytes >= limits.sentBytes
-            let keys = outgoing.next(isOverdrawn ? 1 : limits.readAtOnce, of: set)
+            let keys =
+                isAsking
+                ? outgoing.nextAsked(limits.readAtOnce) : outgoing.next(isOverdrawn ? 1 : limits.readAtOnce, of: set)
             if keys.isEmpty || isOverdrawn {
                 if !keys.isEmpty { isPartial = true }
                 sendAbsent(into: &effects)
@@ -80,7 +91,7 @@ extension SyncSession {
                 send(.done, number: isPartial ? 1 : 0, into: &effects)
             } else {
                 outgoing.reading = keys
-                effects.append(.read(keys))
+                effects.append(.read(keys.map(\.digest)))
             }
         }
         if outgoing.isDone, isPeerDone { finish(isPartial ? .partial : .whole, into: &effects) }
@@ -153,7 +164,9 @@ extension SyncSession {
             receivedBytes += block.size
             guard receivedBytes <= limits.receivedBytes else { throw .budget(.receivedBytes) }
             let key = UpdateKey(time: time, digest: digest)
-            if wanted.remove(ShortID(key)) == nil, set.contains(key) {
+            if isAsking {
+                guard asked.remove(digest) != nil else { throw .unexpectedFrame }
+            } else if wanted.remove(ShortID(key)) == nil, set.contains(key) {
                 figures.useless += 1
                 guard figures.useless <= limits.useless + figures.updatesReceived / 8 else { throw .budget(.useless) }
                 continue

@@ -16,6 +16,8 @@ package import SansIO
 package struct SyncSession: Sendable {
     /// The name of the protocol that streams are opened with.
     package static let protocolID = "/coliving/catalog/1.0.0"
+    /// The name of the protocol by which single updates are asked for.
+    package static let askProtocolID = "/coliving/catalog/ask/1.0.0"
 
     package let role: Role
     package internal(set) var figures = SyncFigures()
@@ -37,6 +39,8 @@ package struct SyncSession: Sendable {
     /// Updates that were asked for and have not come.
     var wanted: Set<ShortID> = []
     var outgoing = Outgoing()
+    /// What an initiator asked for by name and has not got.
+    var asked: Set<UpdateID> = []
     /// Something that differs was left to another session, here or there.
     var isPartial = false
     var isPeerDone = false
@@ -105,6 +109,8 @@ package struct SyncSession: Sendable {
         return min(heard + limits.silence, end)
     }
 
+    var isAsking: Bool { if case .ask = opening { true } else { false } }
+
     /// Whether the session is over.
     package var isOver: Bool { phase == .over }
 
@@ -149,7 +155,9 @@ package struct SyncSession: Sendable {
     ) throws(SyncFault) {
         var payload = frame
         switch (type, phase) {
-        case (.hello, .waiting) where role == .responder:
+        case (.ask, .waiting) where role == .responder && isAsking:
+            try readAsk(&payload, into: &effects)
+        case (.hello, .waiting) where role == .responder && !isAsking:
             guard let salt: UInt64 = payload.readInteger() else { throw .malformed }
             self.salt = salt
             try readCount(&payload)
@@ -174,8 +182,10 @@ package struct SyncSession: Sendable {
             if try payload.syncNumber() != 0 { isPartial = true }
             guard wanted.isEmpty else { throw .undelivered(wanted.count) }
             isPeerDone = true
-        case (.refused, .comparing) where role == .initiator && figures.rounds == 0:
-            finish(.refused(seconds: min(try payload.syncNumber(), 86_400)), into: &effects)
+        case (.refused, _) where role == .initiator && figures.rounds == 0 && !isPlanned:
+            let seconds = try payload.syncNumber()
+            guard payload.readableBytes == 0 else { throw .malformed }
+            finish(.refused(seconds: min(seconds, 86_400)), into: &effects)
         default: throw .unexpectedFrame
         }
         guard payload.readableBytes == 0 else { throw .malformed }
@@ -201,6 +211,7 @@ package struct SyncSession: Sendable {
         phase = .over
         stream = ByteBuffer()
         wanted = []
+        asked = []
         outgoing = Outgoing()
         effects.append(.finished(SyncOutcome(result: result, figures: figures)))
     }

@@ -48,7 +48,7 @@ struct SyncSample: Hashable {
 /// A node's updates and the set of their keys.
 struct SyncShelf {
     private(set) var tree = SumTree()
-    private(set) var blocks: [UpdateKey: SyncBlock] = [:]
+    private(set) var blocks: [UpdateID: SyncBlock] = [:]
 
     init(_ samples: some Sequence<SyncSample> = []) {
         for sample in samples { add(sample.block) }
@@ -59,13 +59,13 @@ struct SyncShelf {
     mutating func add(_ block: SyncBlock) {
         let key = SyncSample.key(of: block)
         tree.insert(key)
-        blocks[key] = block
+        blocks[key.digest] = block
     }
 
     /// Forgets the update but not that it exists.
-    mutating func drop(_ key: UpdateKey) { blocks[key] = nil }
+    mutating func drop(_ key: UpdateKey) { blocks[key.digest] = nil }
     mutating func forget(_ key: UpdateKey) {
-        blocks[key] = nil
+        blocks[key.digest] = nil
         tree.remove(key)
     }
 }
@@ -88,11 +88,15 @@ struct SyncPair {
     ) {
         shelves = [one, other]
         generator = SeededGenerator(seed: seed)
+        var answering = SyncSession.Opening.compare
+        if case .ask = opening { answering = .ask([]) }
         sessions = [
             SyncSession(
                 role: .initiator, opening: opening, limits: limits, generator: generator.split(),
                 time: SyncSample.time),
-            SyncSession(role: .responder, limits: limits, generator: generator.split(), time: SyncSample.time),
+            SyncSession(
+                role: .responder, opening: answering, limits: limits, generator: generator.split(),
+                time: SyncSample.time),
         ]
     }
 
