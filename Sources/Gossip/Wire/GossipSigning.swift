@@ -106,3 +106,11 @@ extension GossipMessage {
         return publicKey
     }
 }
+
+extension GossipMessage {
+    /// The network's default id.
+    var authorAndSequence: MessageID { MessageID(from ?? ByteBuffer(), sequenceBytes ?? ByteBuffer()) }
+
+    /// The SHA-256 of the data.
+    package var dataHash: Multihash { ContentHash.sha256(data) }
+}
