@@ -42,29 +42,29 @@ enum ID3v2 {
     }
 
     /// Reads a tag's frames; `false` when something in it contradicts itself, or could lead another reader astray:
-    /// packed frames and nested chapters. What came before that is kept.
+    /// packed frames, which grow without measure; chapters, which TagLib 1.13 follows until its stack ends; and what is
+    /// read differently by others, so that they would see frames that were not looked at here. What was read is kept.
     static func read(_ body: [UInt8], _ header: Header, into found: inout TagCollector) -> Bool {
         // Version 2.2 has a flag here for a compression that was never defined.
         if header.version == 2, header.flags & 0x40 != 0 { return false }
         let plain = header.isUnsynchronised && header.version < 4 ? resynchronised(body[...]) : body
         var rest = ByteCursor(plain)
-        if header.version > 2, header.flags & 0x40 != 0 {
-            // 2.3 counts what follows the size, 2.4 the size as well.
-            guard let size = rest.take(4), let length = header.version == 3 ? size.big : synchsafe(size),
-                rest.skip(header.version == 3 ? length : max(0, length - 4))
-            else { return false }
-        }
         var isTame = true
+        if header.version > 2, header.flags & 0x40 != 0 {
+            // 2.3 counts what follows the size, which TagLib overlooks; 2.4 the size as well.
+            guard let size = rest.take(4), let length = header.version == 3 ? size.big : synchsafe(size),
+                header.version == 3 || length >= 6, rest.skip(header.version == 3 ? length : length - 4)
+            else { return false }
+            isTame = header.version == 4
+        }
         for _ in 0..<maximumFrames {
             // Padding, or too few bytes for a frame.
             guard let first = rest.rest.first, first != 0, rest.count > headerLength(header) else { return isTame }
             guard let frame = Frame(&rest, header) else { return false }
+            // Chapters hold frames, which could hold chapters, and so on.
+            if frame.isAmbiguous || frame.name == "CHAP" || frame.name == "CTOC" { isTame = false }
             if let content = frame.content(header) {
-                if frame.name == "CHAP" || frame.name == "CTOC" {
-                    isTame = isTame && !holdsChapters(content)
-                } else {
-                    take(frame.name, content, into: &found)
-                }
+                take(frame.name, content, into: &found)
             } else {
                 isTame = false
             }
@@ -74,17 +74,12 @@ enum ID3v2 {
 
     private static func headerLength(_ header: Header) -> Int { header.version == 2 ? 6 : 10 }
 
-    /// Chapters hold frames, and could hold chapters in chapters in chapters.
-    private static func holdsChapters(_ content: ArraySlice<UInt8>) -> Bool {
-        content.indices.contains { index in
-            content[index] == UInt8(ascii: "C") && (content[index...].holds("CHAP") || content[index...].holds("CTOC"))
-        }
-    }
-
     // MARK: Frames
 
     private struct Frame {
         let name: String
+        /// Whether others may take it to be of another length.
+        let isAmbiguous: Bool
         private let flags: UInt8
         private let bytes: ArraySlice<UInt8>
 
@@ -99,8 +94,9 @@ enum ID3v2 {
                 guard rest.skip(1), let second = rest.byte() else { return nil }
                 flags = second
             }
-            let length = header.version == 4 ? Self.length(size, rest.rest) : size.big
-            guard let length, let bytes = rest.take(length) else { return nil }
+            let (length, isAmbiguous) = header.version == 4 ? Self.length(size, rest.rest) : (size.big, false)
+            guard let bytes = rest.take(length) else { return nil }
+            self.isAmbiguous = isAmbiguous
             name = String(decoding: id, as: UTF8.self)
             self.flags = flags
             self.bytes = bytes
@@ -108,18 +104,19 @@ enum ID3v2 {
 
         /// Sizes of 2.4 are synchsafe, but some writers (old iTunes) wrote plain ones: whichever leads to a frame,
         /// padding or the end.
-        private static func length(_ size: ArraySlice<UInt8>, _ rest: ArraySlice<UInt8>) -> Int? {
+        private static func length(_ size: ArraySlice<UInt8>, _ rest: ArraySlice<UInt8>) -> (Int, isAmbiguous: Bool) {
             let plain = size.big
-            guard let safe = ID3v2.synchsafe(size) else { return plain }
-            guard safe != plain, !endsWell(rest, safe), endsWell(rest, plain) else { return safe }
-            return plain
+            guard let safe = ID3v2.synchsafe(size) else { return (plain, false) }
+            guard safe != plain, !isFrame(rest.dropFirst(safe)), isFrame(rest.dropFirst(plain)) else {
+                // At the end no frame follows, however long the size is meant to be.
+                return safe != plain && safe > rest.count && plain == rest.count ? (plain, true) : (safe, false)
+            }
+            return (rest.dropFirst(safe).prefix(4).allSatisfy { $0 == 0 } && safe <= rest.count ? safe : plain, true)
         }
 
-        private static func endsWell(_ rest: ArraySlice<UInt8>, _ length: Int) -> Bool {
-            guard length <= rest.count else { return false }
-            let next = rest.dropFirst(length).prefix(4)
-            return next.allSatisfy { $0 == 0 }
-                || next.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) }
+        /// Whether a frame's name stands at the start.
+        private static func isFrame(_ rest: ArraySlice<UInt8>) -> Bool {
+            rest.count >= 4 && rest.prefix(4).allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) }
         }
 
         /// The frame's content; `nil` when it is compressed or encrypted, or too short for its flags.

@@ -188,18 +188,11 @@ enum MP4Reader {
             var rest = range
             while let atom = next(&rest) {
                 guard MP4Reader.containers.contains(atom.name) else { continue }
-                // "meta" and "stsd" start with numbers of their own; where exactly the atoms begin, readers disagree.
-                let skips = atom.name == "meta" ? [0, 4] : atom.name == "stsd" ? [8] : [0]
-                guard
-                    skips.contains(where: { skip in
-                        var copy = self
-                        guard copy.isRegular(atom.content.dropFirst(skip), depth: depth + 1) else { return false }
-                        self = copy
-                        return true
-                    })
-                else { return false }
+                let skip = atom.name == "meta" ? metaHeader(atom.content) : atom.name == "stsd" ? 8 : 0
+                guard isRegular(atom.content.dropFirst(skip), depth: depth + 1) else { return false }
             }
-            return !isDamaged
+            // Too little for an atom: zeros end some lists.
+            return !isDamaged && source.bytes(at: rest.lowerBound, upTo: rest.count).allSatisfy { $0 == 0 }
         }
 
         func content(_ atom: Atom) -> [UInt8]? { source.bytes(at: atom.content.lowerBound, count: atom.content.count) }
@@ -209,8 +202,14 @@ enum MP4Reader {
             guard let user = find("udta", in: movie), let meta = find("meta", in: user), meta.count >= 8 else {
                 return nil
             }
-            let isFull = source.bytes(at: meta.lowerBound, count: 8)?.holds("hdlr", at: 4) == false
-            return find("ilst", in: meta.dropFirst(isFull ? 4 : 0))
+            return find("ilst", in: meta.dropFirst(metaHeader(meta)))
+        }
+
+        /// How many bytes stand before the atoms in "meta": four, which QuickTime leaves out. What an atom that may
+        /// come first is called, where its name would be, says so (as in TagLib).
+        private func metaHeader(_ meta: Range<Int>) -> Int {
+            let name = TextEncoding.latin1.decode(source.bytes(at: meta.lowerBound + 4, upTo: 4)[...])
+            return ["hdlr", "ilst", "mhdr", "ctry", "lang"].contains(name) ? 0 : 4
         }
 
         mutating func tracks(of movie: Range<Int>) -> [Track] {

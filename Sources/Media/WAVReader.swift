@@ -39,7 +39,10 @@ enum WAVReader {
             } else if header.holds("LIST") {
                 info.append((place, length))
             }
-            // Chunks start at even places; the padding of the last one is often forgotten.
+            // Chunks start at even places. Some programs forget the padding, and TagLib believes them when it is not 0.
+            if length % 2 == 1, let padding = source.bytes(at: place + length, upTo: 1).first {
+                isWhole = isWhole && padding == 0
+            }
             place += length + length % 2
         }
         for (place, length) in info where length <= maximumInfo {
