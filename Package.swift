@@ -61,17 +61,22 @@ let floor0: [Target] = [
     room("Multiformats", [nioCore]),
     .systemLibrary(
         name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(
+        name: "CTagLib", path: "Sources/CTagLib", pkgConfig: "taglib_c", providers: [.apt(["libtagc0-dev"])]),
     .target(name: "CPlatform", path: "Sources/CPlatform"),
 ]
 let floor1: [Target] = [
     room("SansIO", ["Multiformats"]),
     room("PeerCrypto", path: "Sources/Crypto", ["Multiformats", "CSodium", nioCore, crypto, cryptoExtras]),
+    room("Media", ["Multiformats", "CTagLib"]),
     room("Storage", ["Multiformats", "PeerCrypto", "CPlatform", nioCore, grdb, sqlite]),
 ]
 let floor2: [Target] = [
     room("Transport", ["SansIO", "Multiformats", "PeerCrypto", "CPlatform", nioCore, nioPosix, logging]),
     room("BlockExchange", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
     room("DHT", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
+    room("Gossip", ["SansIO", "Multiformats", "PeerCrypto", nioCore]),
+    room("Catalog", ["SansIO", "Multiformats", "PeerCrypto", "Storage", nioCore, grdb, sqlite]),
     room("MerkleDAG", ["Multiformats", "PeerCrypto", "CPlatform", nioCore]),
 ]
 let floor3: [Target] = [
@@ -80,7 +85,7 @@ let floor3: [Target] = [
         "PeerNode",
         [
             "SansIO", "Multiformats", "PeerCrypto", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG",
-            nioCore, nioPosix, logging, toml,
+            "Gossip", "Catalog", "Media", nioCore, nioPosix, logging, toml, grdb,
         ]),
 ]
 let floor4: [Target] = [
@@ -88,14 +93,14 @@ let floor4: [Target] = [
         "HTTPAPI",
         [
             "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage", "Transport", "DHT", "BlockExchange",
-            nioCore, nioPosix, nioHTTP1, hummingbird, logging,
+            "Gossip", "Catalog", "Media", nioCore, nioPosix, nioHTTP1, hummingbird, logging,
         ])
 ]
 let floor5: [Target] = [
     .executableTarget(
         name: "peernode",
         dependencies: [
-            "HTTPAPI", "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage",
+            "HTTPAPI", "PeerNode", "Multiformats", "PeerCrypto", "MerkleDAG", "Storage", "Catalog", "Media",
             argumentParser, nioCore, nioPosix, nioHTTP1, logging, grdb,
         ],
         path: "Sources/CLI", swiftSettings: house,
@@ -118,17 +123,23 @@ let testTargets: [Target] = [
         "Transport", ["Transport", "SansIO", "PeerCrypto", "Multiformats", nioCore, nioPosix, nioEmbedded, logging]),
     tests("DHT", ["DHT", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
     tests("Simulation", ["Simulation", "DHT", "SansIO", "PeerCrypto", "Multiformats"]),
+    tests("Gossip", ["Gossip", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
+    tests("Catalog", ["Catalog", "SansIO", "Storage", "PeerCrypto", "Multiformats", nioCore, grdb]),
+    tests("Media", ["Media", "Multiformats"]),
     tests("BlockExchange", ["BlockExchange", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
     tests(
         "PeerNode",
         [
-            "PeerNode", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG", "SansIO", "PeerCrypto",
-            "Multiformats",
+            "PeerNode", "Storage", "Transport", "DHT", "BlockExchange", "MerkleDAG", "Gossip", "Catalog", "Media",
+            "SansIO", "PeerCrypto", "Multiformats",
             nioCore, nioPosix, logging,
         ]),
     tests(
         "HTTPAPI",
-        ["HTTPAPI", "PeerNode", "DHT", "MerkleDAG", "PeerCrypto", "Multiformats", nioCore, nioPosix, logging]),
+        [
+            "HTTPAPI", "PeerNode", "DHT", "MerkleDAG", "Gossip", "Catalog", "Media", "PeerCrypto", "Multiformats",
+            nioCore, nioPosix, logging,
+        ]),
     tests("CLI", ["Multiformats"]),
     tests("Tidy", []),
 ]
@@ -138,7 +149,11 @@ let testTargets: [Target] = [
 var fuzzTargets: [Target] = [
     room(
         "FuzzTargets", path: "Fuzz/Targets",
-        ["Multiformats", "SansIO", "PeerCrypto", "DHT", "BlockExchange", "MerkleDAG", "Transport", "HTTPAPI", nioCore]),
+        [
+            "Multiformats", "SansIO", "PeerCrypto", "DHT", "BlockExchange", "MerkleDAG", "Transport", "HTTPAPI",
+            "Gossip",
+            "Catalog", "Media", nioCore,
+        ]),
     tests("FuzzReplay", ["FuzzTargets", "SansIO"]),
 ]
 var products: [Product] = [
