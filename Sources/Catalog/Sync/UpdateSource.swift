@@ -17,3 +17,23 @@ extension UpdateSource {
             })
     }
 }
+
+extension UpdateLog: UpdateSource {}
+
+extension SumTree {
+    /// The set of all updates that a log knows of, held or not: once, at the start. It blocks on the disk.
+    ///
+    /// From then on the shell inserts what reports of the log name as `added`.
+    package init(_ log: UpdateLog) throws {
+        var keys: [UpdateKey] = []
+        keys.reserveCapacity(try log.totals().updates)
+        try log.forEachID { keys.append(UpdateKey(time: $0, digest: $1)) }
+        self.init(unsorted: keys)
+    }
+
+    /// A set of keys in any order. Sorting them first takes half the time of inserting them as they come.
+    package init(unsorted keys: consuming [UpdateKey]) {
+        keys.sort()
+        self.init(keys)
+    }
+}

@@ -154,6 +154,11 @@ import Testing
         let tree = SumTree(keys)
         let took = ContinuousClock.now - start
         #expect(tree.count == count)
+        let sorting = ContinuousClock.now
+        let sorted = SumTree(unsorted: keys)
+        let tookSorted = ContinuousClock.now - sorting
+        #expect(sorted.digest == tree.digest && sorted.keys(limit: 500) == tree.keys(limit: 500))
+        print("sorted first: \(tookSorted), \(sorted.memory / count) bytes a key")
         print("summed tree, \(count) keys \(order): \(took), \(tree.memory / count) bytes a key")
         #expect(tree.memory <= 64 * count, "bytes \(tree.memory)")
     }

@@ -45,8 +45,16 @@ struct SyncSample: Hashable {
     }
 }
 
+/// What a node in a test keeps its updates in.
+protocol SyncNode {
+    var tree: SumTree { get }
+    func answer(_ ids: [UpdateID]) -> SyncSession.Input
+    /// Takes updates in; false when some are invalid.
+    mutating func take(_ blocks: [SyncBlock]) -> Bool
+}
+
 /// A node's updates and the set of their keys.
-struct SyncShelf {
+struct SyncShelf: SyncNode {
     private(set) var tree = SumTree()
     private(set) var blocks: [UpdateID: SyncBlock] = [:]
 
@@ -62,6 +70,13 @@ struct SyncShelf {
         blocks[key.digest] = block
     }
 
+    func answer(_ ids: [UpdateID]) -> SyncSession.Input { .blocks(ids.map { blocks[$0] }) }
+
+    mutating func take(_ blocks: [SyncBlock]) -> Bool {
+        for block in blocks { add(block) }
+        return true
+    }
+
     /// Forgets the update but not that it exists.
     mutating func drop(_ key: UpdateKey) { blocks[key.digest] = nil }
     mutating func forget(_ key: UpdateKey) {
@@ -71,32 +86,34 @@ struct SyncShelf {
 }
 
 /// Two nodes and a session between them, as the shells would drive it: bytes arrive cut anywhere.
-struct SyncPair {
-    var shelves: [SyncShelf]
+struct SyncPair<Node: SyncNode> {
+    var shelves: [Node]
     var sessions: [SyncSession]
     var outcomes: [SyncOutcome?] = [nil, nil]
     /// Every key as it arrived.
     var arrived: [[UpdateKey]] = [[], []]
     var now = Instant(nanoseconds: 1_000_000_000)
     private(set) var frames = 0
+    private let time: @Sendable (ByteBuffer) -> UInt64?
     private var pipes: [ByteBuffer] = [ByteBuffer(), ByteBuffer()]
     private var generator: SeededGenerator
 
     init(
-        _ one: SyncShelf, _ other: SyncShelf, seed: UInt64, opening: SyncSession.Opening = .compare,
-        limits: SyncLimits = SyncLimits()
+        _ one: Node, _ other: Node, seed: UInt64, opening: SyncSession.Opening = .compare,
+        limits: SyncLimits = SyncLimits(), time: @escaping @Sendable (ByteBuffer) -> UInt64? = SyncSample.time
     ) {
         shelves = [one, other]
+        self.time = time
         generator = SeededGenerator(seed: seed)
         var answering = SyncSession.Opening.compare
         if case .ask = opening { answering = .ask([]) }
         sessions = [
             SyncSession(
                 role: .initiator, opening: opening, limits: limits, generator: generator.split(),
-                time: SyncSample.time),
+                time: time),
             SyncSession(
                 role: .responder, opening: answering, limits: limits, generator: generator.split(),
-                time: SyncSample.time),
+                time: time),
         ]
     }
 
@@ -125,12 +142,14 @@ struct SyncPair {
             case .send(var bytes):
                 frames += 1
                 pipes[1 - end].writeBuffer(&bytes)
-            case .read(let keys): feed(end, .blocks(keys.map { shelves[end].blocks[$0] }))
+            case .read(let ids): feed(end, shelves[end].answer(ids))
             case .store(let blocks):
-                for block in blocks {
-                    arrived[end].append(SyncSample.key(of: block))
-                    shelves[end].add(block)
+                arrived[end] += blocks.map { block in
+                    UpdateKey(
+                        time: time(block.header) ?? 0,
+                        digest: Digest32(ContentHash.sha256(block.header)) ?? Digest32.zero)
                 }
+                if !shelves[end].take(blocks) { feed(end, .invalid) }
             case .finished(let outcome): outcomes[end] = outcome
             }
         }
