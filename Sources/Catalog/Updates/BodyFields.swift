@@ -49,9 +49,12 @@ struct BodyFields {
     /// Text of so many Unicode scalars: unlike characters, their number is the same under every Unicode version.
     static func text(_ count: ClosedRange<Int>) -> Parser<String> {
         { (value, field) throws(UpdateError) in
-            guard case .string(let text) = value, text.utf8.count <= count.upperBound * 4,
-                count.contains(text.unicodeScalars.count)
-            else { throw .badField(field) }
+            guard case .string(let text) = value else { throw .badField(field) }
+            let bytes = text.utf8.count
+            guard bytes <= count.upperBound * 4, bytes >= count.lowerBound else { throw .badField(field) }
+            // There are no more scalars than bytes, so as a rule nothing needs counting.
+            if bytes <= count.upperBound, count.lowerBound <= 1 { return text }
+            guard count.contains(text.unicodeScalars.count) else { throw .badField(field) }
             return text
         }
     }

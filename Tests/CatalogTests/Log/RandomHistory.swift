@@ -77,18 +77,21 @@ struct RandomHistory {
         var (signer, acting): (KeyPair, UpdateHeader.Acting?) = (key, nil)
         var after: (key: KeyPair, recovery: RecoveryKey)?
         let body: UpdateBody
-        switch draw(20) {
+        switch draw(28) {
         case 0:
             let new = (newKey(), newRecovery())
             after = new
             body = .rotate(RotateBody(key: new.0.publicKey.data, recovery: new.1.hash))
             signer = KeyPair(seed: recovery.seed)
-        case 1, 2: body = .forget(ForgetBody((0...draw(3)).map { _ in author.updates[draw(author.updates.count)].id }))
-        case 3, 4, 5:
+        case 1: body = .forget(ForgetBody((0...draw(3)).map { _ in author.updates[draw(author.updates.count)].id }))
+        case 2, 3, 4:
             let entity: Reference? = draw(3) == 0 ? .content(EntityRef(author.id, "c\(draw(3))")) : nil
             body = .grant(
-                GrantBody(to: authors[draw(authors.count)].id, kinds: [.contentPut, .profileSet], entity: entity))
-        case 6, 7:
+                GrantBody(
+                    to: authors[draw(authors.count)].id,
+                    kinds: draw(5) == 0 ? [.profileSet] : [.contentPut, .profileSet],
+                    entity: entity))
+        case 5:
             guard let grant = grants.isEmpty ? nil : grants[draw(grants.count)], case .grant(let given) = grant.body,
                 let grantee = authors.first(where: { $0.id == given.grantee })
             else { return }
