@@ -39,4 +39,12 @@ enum LogReading {
         ).bind(owner.digest, 1).bind(UpdateFlags.uncounted.rawValue, 2)
             .run { try body($0.number(0), $0.number(1), try Update(unverified: $0.blobs(2, 3))) }
     }
+
+    /// The updates of some rows that count and have their bodies here.
+    static func counted(after start: Int64, upTo end: Int64, in database: Database) throws -> [Update] {
+        try database.log(
+            "SELECT header, body FROM log_updates WHERE row > ? AND row <= ? AND flags & ? = 0 AND body IS NOT NULL"
+        ).bind(start, 1).bind(end, 2).bind(UpdateFlags.uncounted.rawValue, 3)
+            .all { try Update(unverified: $0.blobs(0, 1)) }
+    }
 }

@@ -69,6 +69,7 @@ enum LogSchema {
             row INTEGER NOT NULL,
             PRIMARY KEY (author, digest, row)) WITHOUT ROWID;
         CREATE TABLE log_blocks (author BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID;
+        CREATE TABLE log_refill (row INTEGER NOT NULL);
         """
     ]
 

@@ -37,9 +37,15 @@ extension UpdateLog {
         }
     }
 
-    /// Drops the bodies of an author at once, but those of rights; they can be asked for again.
-    package func dropBodies(of author: AuthorID, now: UInt64) throws(CatalogError) {
-        try transaction(now: now) { writer, _ in try writer.drop(author) }
+    /// Makes room: drops the bodies of authors in this order, the farthest first, until no more than `limit` bytes
+    /// are kept. Rights, headers and ids stay. Returns the bytes that are kept then.
+    package func makeRoom(_ authors: [AuthorID], limit: Int64, now: UInt64) throws(CatalogError) -> Int64 {
+        try transaction(now: now) { writer, state in
+            for author in authors where state.authors.heldBytes > limit && !state.authors.followed.contains(author) {
+                try writer.drop(author)
+            }
+            return state.authors.heldBytes
+        }
     }
 
     /// Whose updates the operator does not want: what is here of them goes, but for headers and rights, and of what
@@ -55,12 +61,9 @@ extension UpdateLog {
     /// Takes a block back; `missing` then names what is to be asked for.
     package func unblock(_ author: AuthorID, now: UInt64) throws(CatalogError) {
         try transaction(now: now, durable: true) { writer, state in
-            let database = writer.database
-            try database.log("DELETE FROM log_blocks WHERE author = ?").bind(author.digest, 1).run()
+            try writer.database.log("DELETE FROM log_blocks WHERE author = ?").bind(author.digest, 1).run()
             state.authors.blocked.remove(author)
-            try database.log(
-                "UPDATE log_updates SET flags = flags & ~16 WHERE author = (SELECT key FROM log_authors WHERE id = ?)"
-            ).bind(author.digest, 1).run()
+            try writer.want(author)
         }
     }
 
@@ -170,6 +173,13 @@ extension LogWriter {
         return bytes
     }
 
+    /// Has what was not held of an author asked for.
+    func want(_ author: AuthorID) throws {
+        guard let state = try authors.state(of: author, in: database) else { return }
+        try database.log("UPDATE log_updates SET flags = flags & ~16 WHERE author = ? AND flags & 16")
+            .bind(state.key, 1).run()
+    }
+
     /// Drops the bodies of an author's updates, but those of rights.
     func drop(_ author: AuthorID) throws {
         guard let state = try authors.state(of: author, in: database) else { return }
@@ -189,7 +199,7 @@ extension LogWriter {
         ).bind(state.key, 1).all { AuthorID(try $0.digest(0)) }
         try database.log(
             """
-            UPDATE log_updates SET body = NULL
+            UPDATE log_updates SET body = NULL, flags = flags | 16
                 WHERE author = ? AND kind NOT IN ('author.create', 'rotate', 'grant', 'revoke')
             """
         ).bind(state.key, 1).run()

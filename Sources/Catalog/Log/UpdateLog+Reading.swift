@@ -124,9 +124,13 @@ extension UpdateLog {
         }
     }
 
-    /// Whom somebody here follows, or is: their updates are kept without a quota.
+    /// Whom somebody here follows, or is: their updates are kept without a quota. `missing` then names what a quota
+    /// kept out before.
     package func setFollowed(_ authors: Set<AuthorID>) throws(CatalogError) {
-        try transaction(now: 0) { _, state in state.authors.followed = authors }
+        try transaction(now: 0) { writer, state in
+            for author in authors.subtracting(state.authors.followed) { try writer.want(author) }
+            state.authors.followed = authors
+        }
     }
 }
 
