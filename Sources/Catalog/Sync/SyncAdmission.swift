@@ -3,7 +3,8 @@ package import SansIO
 
 /// Which peers may have a session now: one a minute each, so many at once, and a rest after much was sent.
 ///
-/// The shell asks before it answers a stream or opens one, and says when the session ends. What peers can fill is
+/// The shell asks before it answers a stream (`PullSchedule` asks before one is opened), and says when the session
+/// ends. What peers can fill is
 /// bounded; of those at rest the one nearest to its end is forgotten first.
 package struct SyncAdmission: Sendable {
     /// The least time between the beginnings of two sessions with one peer.
@@ -23,13 +24,19 @@ package struct SyncAdmission: Sendable {
         case wait(seconds: UInt64)
     }
 
-    /// Sessions at once at most.
+    /// Sessions that others opened, at once at most.
     package let capacity: Int
     /// Peers at rest that are remembered.
     package let memory: Int
-    private var running: [PeerID: Instant] = [:]
+    private var running: [PeerID: Running] = [:]
+    private var inbound = 0
     private var resting = Timers<PeerID>()
     private var asks: ExpiringMap<PeerID, Asks>
+
+    private struct Running {
+        let begun: Instant
+        let isOutbound: Bool
+    }
 
     /// How often a peer asked for single updates, and since when.
     private struct Asks {
@@ -37,7 +44,7 @@ package struct SyncAdmission: Sendable {
         let since: Instant
     }
 
-    /// Room for `capacity` sessions at once.
+    /// Room for `capacity` sessions of others at once.
     package init(capacity: Int = 8, memory: Int = 4_096) {
         self.capacity = max(1, capacity)
         self.memory = max(1, memory)
@@ -49,21 +56,24 @@ package struct SyncAdmission: Sendable {
     /// Peers that are remembered after their sessions.
     package var remembered: Int { resting.count }
 
-    /// Begins a session with `peer` if it may have one; then `end` must follow.
-    package mutating func begin(_ peer: PeerID, now: Instant) -> Decision {
+    /// Begins a session with `peer` if it may have one; then `end` must follow. Those that this node opens itself are
+    /// not counted against the capacity, so that others cannot keep it from pulling.
+    package mutating func begin(_ peer: PeerID, isOutbound: Bool = false, now: Instant) -> Decision {
         while resting.popDue(now) != nil {}
         if let until = resting.deadline(of: peer) { return .wait(seconds: SyncAdmission.seconds(until - now)) }
-        guard running[peer] == nil, running.count < capacity else {
+        guard running[peer] == nil, isOutbound || inbound < capacity else {
             return .wait(seconds: SyncAdmission.seconds(SyncAdmission.interval))
         }
-        running[peer] = now
+        running[peer] = Running(begun: now, isOutbound: isOutbound)
+        if !isOutbound { inbound += 1 }
         return .start
     }
 
     /// The session with `peer` is over; its figures say how much was sent.
     package mutating func end(_ peer: PeerID, _ outcome: SyncOutcome, now: Instant) {
-        guard let begun = running.removeValue(forKey: peer) else { return }
-        var until = begun + SyncAdmission.interval
+        guard let session = running.removeValue(forKey: peer) else { return }
+        if !session.isOutbound { inbound -= 1 }
+        var until = session.begun + SyncAdmission.interval
         switch outcome.result {
         case .partial: until = now + SyncAdmission.continuation
         case .refused(let seconds): until = now + .seconds(Int64(clamping: min(seconds, 86_400)))

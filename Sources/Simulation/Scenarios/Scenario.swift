@@ -12,6 +12,8 @@ package enum Scenario: String, CaseIterable, Sendable {
     case loss20
     case partition
     case mixed
+    case gossip
+    case catalog
 
     /// What it shows, in a line.
     package var summary: String {
@@ -25,6 +27,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .loss20: "a fifth of all datagrams lost changes no result"
         case .partition: "a swarm that was split finds everything again"
         case .mixed: "everything at once, small: loss, crashes, a partition, hostile nodes"
+        case .gossip: "updates reach everybody soon, without many bytes"
+        case .catalog: "push and pull bring every update everywhere, whatever is lost and whoever comes and goes"
         }
     }
 
@@ -40,6 +44,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .loss20: 300
         case .partition: 100
         case .mixed: 30
+        case .gossip: 1000
+        case .catalog: 60
         }
     }
 
@@ -57,6 +63,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .loss20: loss(&report)
         case .partition: partition(&report)
         case .mixed: mixed(&report)
+        case .gossip: gossip(&report)
+        case .catalog: catalog(&report)
         }
         return report
     }

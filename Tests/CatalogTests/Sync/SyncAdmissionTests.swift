@@ -33,6 +33,8 @@ import Testing
         var admission = SyncAdmission(capacity: 2)
         let peers = SyncAdmissionTests.peers
         #expect(peers.prefix(3).map { admission.begin($0, now: .zero) } == [.start, .start, .wait(seconds: 60)])
+        #expect(admission.begin(peers[3], isOutbound: true, now: .zero) == .start)
+        admission.end(peers[3], SyncAdmissionTests.outcome(), now: .zero)
         admission.end(peers[0], SyncAdmissionTests.outcome(), now: .zero)
         #expect(admission.begin(peers[2], now: .zero) == .start && admission.count == 2)
     }
@@ -63,5 +65,16 @@ import Testing
         #expect(admission.remembered == 3)
         _ = admission.begin(SyncAdmissionTests.peers[5], now: SyncAdmissionTests.at(61))
         #expect(admission.remembered == 0)
+    }
+
+    /// Asks for single updates: sixty a minute a peer.
+    @Test func asks() {
+        var admission = SyncAdmission()
+        let (one, other) = (SyncAdmissionTests.peers[0], SyncAdmissionTests.peers[1])
+        let first = (0..<61).map { admission.mayAsk(one, now: SyncAdmissionTests.at(Int64($0 / 2))) }
+        #expect(first.count(where: { $0 }) == 60 && first.last == false)
+        #expect(admission.mayAsk(other, now: SyncAdmissionTests.at(31)))
+        #expect(!admission.mayAsk(one, now: SyncAdmissionTests.at(59)))
+        #expect(admission.mayAsk(one, now: SyncAdmissionTests.at(60)))
     }
 }
