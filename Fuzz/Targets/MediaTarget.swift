@@ -31,6 +31,11 @@ extension FuzzTarget {
                     && (1...ImageCheck.maximumSide).contains(image.height),
                 "a picture of a size that is refused")
             agree((try? ImageCheck.check(Array(input.prefix(image.length)))) == image, "the picture alone is the same")
+            guard let published = try? ImageCheck.publishable(input) else {
+                return agree(false, "what is checked is fit")
+            }
+            agree(published.image.width == image.width && published.image.height == image.height, "the same size")
+            agree((try? ImageCheck.publishable(published.bytes))?.bytes == published.bytes, "nothing more to leave out")
         },
     ]
 

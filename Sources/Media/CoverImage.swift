@@ -10,7 +10,7 @@ package struct CoverImage: Hashable, Sendable {
     package let origin: Origin
     /// Type and size.
     package let image: ImageCheck.Image
-    /// The picture alone: what stood behind its end is left out.
+    /// The picture alone, without camera data, comments and what stood behind its end.
     package let bytes: [UInt8]
 
     /// The cover of the audio file at `path`: `cover.*` or `folder.*` beside it (case aside; jpg, jpeg, png, webp),
@@ -74,11 +74,8 @@ package struct CoverImage: Hashable, Sendable {
 
     private static func check(_ bytes: [UInt8], _ origin: Origin) -> Result<CoverImage, ImageRefusal> {
         do throws(ImageRefusal) {
-            let image = try ImageCheck.check(bytes)
-            return .success(
-                CoverImage(
-                    origin: origin, image: image,
-                    bytes: image.length == bytes.count ? bytes : Array(bytes.prefix(image.length))))
+            let (image, clean) = try ImageCheck.publishable(bytes)
+            return .success(CoverImage(origin: origin, image: image, bytes: clean))
         } catch {
             return .failure(error)
         }

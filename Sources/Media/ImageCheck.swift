@@ -28,14 +28,29 @@ package enum ImageCheck {
 
     /// What `bytes` are, or why they are refused.
     package static func check(_ bytes: [UInt8]) throws(ImageRefusal) -> Image {
+        var edits = ImageEdits()
+        return try check(bytes, &edits)
+    }
+
+    /// What to publish of `bytes`: the picture without what only says who made it, where and with what (Exif, XMP,
+    /// comments, thumbnails), and without what stands behind its end. Pixels and their colours are untouched; a
+    /// photograph keeps the way that is up.
+    package static func publishable(_ bytes: [UInt8]) throws(ImageRefusal) -> (image: Image, bytes: [UInt8]) {
+        var edits = ImageEdits()
+        let image = try check(bytes, &edits)
+        let clean = edits.apply(to: bytes[..<image.length])
+        return (Image(kind: image.kind, width: image.width, height: image.height, length: clean.count), clean)
+    }
+
+    private static func check(_ bytes: [UInt8], _ edits: inout ImageEdits) throws(ImageRefusal) -> Image {
         guard bytes.count <= maximumLength else { throw .tooLong(bytes: bytes.count) }
         let kind = MediaKind(head: bytes)
         let image =
             switch kind {
-            case .png: try PNGCheck.check(bytes[...])
-            case .jpeg: try JPEGCheck.check(bytes[...])
-            case .gif: try GIFCheck.check(bytes[...])
-            case .webp: try WebPCheck.check(bytes[...])
+            case .png: try PNGCheck.check(bytes[...], &edits)
+            case .jpeg: try JPEGCheck.check(bytes[...], &edits)
+            case .gif: try GIFCheck.check(bytes[...], &edits)
+            case .webp: try WebPCheck.check(bytes[...], &edits)
             default: throw ImageRefusal.notAnImage(Unpublishable.words(head: Array(bytes.prefix(8192)), kind: kind))
             }
         try check(image.width, image.height)
@@ -54,6 +69,26 @@ package enum ImageCheck {
             for name in ["html", "script", "svg", "!doctype", "iframe", "body", "?php", "object", "embed"]
             where tag.starts(with: name.utf8) { throw .holdsMarkup }
         }
+    }
+}
+
+/// What a check found that should not be published, in the order of the bytes.
+struct ImageEdits {
+    private var edits: [(range: Range<Int>, replacement: [UInt8])] = []
+
+    mutating func remove(_ range: Range<Int>) { edits.append((range, [])) }
+    mutating func replace(_ range: Range<Int>, with bytes: [UInt8]) { edits.append((range, bytes)) }
+
+    func apply(to bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var place = bytes.startIndex
+        for edit in edits.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+            result += bytes[place..<max(place, edit.range.lowerBound)]
+            result += edit.replacement
+            place = max(place, edit.range.upperBound)
+        }
+        return result + bytes[place...]
     }
 }
 
