@@ -102,8 +102,7 @@ extension GossipSub {
                 // Direct peers are no mesh peers: the two sides are not configured alike.
             } else if let end = topics[place]?.backoffs.end(of: id), now < end {
                 scores?.penalise(slot, 1)
-                let pruned = end + (.zero - configuration.pruneBackoff)
-                if now < pruned + configuration.graftFlood { scores?.penalise(slot, 1) }
+                if end - now > configuration.pruneBackoff - configuration.graftFlood { scores?.penalise(slot, 1) }
             } else if score(slot) >= 0 {
                 if mesh.peers.count < configuration.degreeHigh || peers[slot].isOutbound {
                     enterMesh(slot, in: place, now: now)
