@@ -63,6 +63,11 @@ package struct GossipConfiguration: Sendable {
 
     /// Messages with so many bytes of data are worth an IDONTWANT.
     package var idontwantThreshold = 1_024
+    /// Such a message goes on to so many mesh peers at once and to the others, if they do not have it by then, so much
+    /// later: an IDONTWANT needs as long as the message to come, so without a pause most links would carry both
+    /// copies. Half the duplicates are saved for a pause that few paths meet. Peers without IDONTWANT never wait.
+    package var forwardAtOnce = 4
+    package var forwardPause = Duration.milliseconds(50)
     /// Heartbeats for which a peer's IDONTWANT is remembered.
     package var idontwantTicks: UInt64 = 3
     /// Ids heeded in one frame, frames heeded in a heartbeat, and ids remembered of a peer at all.

@@ -53,12 +53,12 @@ extension GossipSub {
     private mutating func receive(
         _ message: GossipMessage, in place: Int, from slot: Int, now: Instant, into effects: inout [Effect]
     ) -> MessageID? {
-        guard let mesh = topics[place] else { return nil }
-        let settings = mesh.settings
+        guard let settings = topics[place]?.settings else { return nil }
+        let scored = topics[place]?.scored
         let peer = reference(slot)
         guard message.dataLength <= settings.dataBytes, (try? message.check(settings.policy)) != nil else {
             statistics.malformed &+= 1
-            if let scored = mesh.scored { scores?.deliveredInvalid(slot, topic: scored) }
+            if let scored { scores?.deliveredInvalid(slot, topic: scored) }
             return nil
         }
         let isAnonymous = settings.policy == .strictNoSign
@@ -70,7 +70,7 @@ extension GossipSub {
         guard (1...MessageID.maximumLength).contains(id.count) else { return nil }
         promises.fulfil(id)
         if let outcome = seen.touch(id, now: now) {
-            duplicate(id, outcome, of: slot, scored: mesh.scored, now: now)
+            duplicate(id, outcome, of: slot, scored: scored, now: now)
             return nil
         }
         switch waiting.compare(message, id, isAnonymous: isAnonymous, from: peer) {
@@ -92,10 +92,11 @@ extension GossipSub {
             statistics.throttled &+= 1
             return nil
         }
+        guard let topic = topics[place]?.topic else { return nil }
         let (copy, frame) = message.framed()
         let validation = waiting.add(
             WaitingMessages.Entry(
-                id: id, message: copy, frame: frame, place: place, topic: mesh.topic, first: peer,
+                id: id, message: copy, frame: frame, place: place, topic: topic, first: peer,
                 firstID: peers[slot].id, since: now))
         peers[slot].waiting += 1
         effects.append(.validate(validation, copy, id: id, from: peers[slot].id))
@@ -106,6 +107,11 @@ extension GossipSub {
         _ id: MessageID, _ outcome: SeenMessages.Outcome, of slot: Int, scored: Int?, now: Instant
     ) {
         statistics.duplicates &+= 1
+        if !pausing.isEmpty {
+            // Whoever sends it has it, and need not say so.
+            let end = ticks &+ configuration.idontwantTicks
+            peers[slot].unwanted.insert(id, until: end, capacity: configuration.unwantedPerPeer)
+        }
         guard scores != nil, let scored else { return }
         switch outcome {
         case .rejected: scores?.deliveredInvalid(slot, topic: scored)
@@ -207,34 +213,82 @@ extension GossipSub {
         guard topics[entry.place]?.topic == entry.topic, topics[entry.place]?.isSubscribed == true else { return }
         statistics.delivered &+= 1
         cache.put(entry.id, frame: entry.frame, topic: entry.topic)
-        forward(entry, into: &effects)
+        forward(entry, now: now, into: &effects)
         effects.append(.deliver(entry.message, id: entry.id, from: entry.firstID))
     }
 
     /// Sends a message on: to the mesh, and not to those that have it.
-    private mutating func forward(_ entry: WaitingMessages.Entry, into effects: inout [Effect]) {
+    private mutating func forward(_ entry: WaitingMessages.Entry, now: Instant, into effects: inout [Effect]) {
         guard let mesh = topics[entry.place]?.peers, let eager = topics[entry.place]?.eager else { return }
         let frame = GossipFrame(entry.frame, .message)
         let author = entry.message.author
-        for slot in mesh { forward(frame, entry, author, to: slot, into: &effects) }
+        if entry.message.dataLength >= configuration.idontwantThreshold, mesh.count > configuration.forwardAtOnce,
+            configuration.forwardPause > .zero
+        {
+            forwardPartly(frame, entry, author, mesh, now: now, into: &effects)
+        } else {
+            for slot in mesh where needs(entry, author, slot) { forward(frame, to: slot, into: &effects) }
+        }
         guard !eager.isEmpty else { return }
         let least = thresholds?.publish ?? 0
         for slot in eager where !mesh.contains(slot) && (peers[slot].isDirect || score(slot) >= least) {
-            forward(frame, entry, author, to: slot, into: &effects)
+            if needs(entry, author, slot) { forward(frame, to: slot, into: &effects) }
         }
     }
 
-    private mutating func forward(
-        _ frame: GossipFrame, _ entry: WaitingMessages.Entry, _ author: PeerID?, to slot: Int,
+    /// To some at once, to the others after a pause. Chance says which, so that no peer can count on being late.
+    private mutating func forwardPartly(
+        _ frame: GossipFrame, _ entry: WaitingMessages.Entry, _ author: PeerID?, _ mesh: PeerSet, now: Instant,
         into effects: inout [Effect]
     ) {
-        let reference = reference(slot)
-        if reference == entry.first || entry.others.contains(reference) { return }
-        if let author, peers[slot].id == author { return }
-        if peers[slot].unwanted.contains(entry.id) {
-            statistics.saved &+= 1
-            return
+        var targets: [Int] = []
+        targets.reserveCapacity(mesh.count)
+        for slot in mesh where needs(entry, author, slot) { targets.append(slot) }
+        guard !targets.isEmpty else { return }
+        var room = configuration.forwardAtOnce
+        var later: [PeerReference] = []
+        let start = Int(luck.next() % UInt64(targets.count))
+        for index in targets.indices {
+            let slot = targets[(start + index) % targets.count]
+            if peers[slot].version < .v1_2 {
+                forward(frame, to: slot, into: &effects)
+            } else if room > 0 {
+                room -= 1
+                forward(frame, to: slot, into: &effects)
+            } else {
+                later.append(reference(slot))
+            }
         }
+        guard !later.isEmpty else { return }
+        let due = now + configuration.forwardPause
+        pausing.add(PausingForwards.Entry(id: entry.id, frame: entry.frame, peers: later, due: due))
+    }
+
+    /// The pause of some messages is over.
+    mutating func forwardPausing(now: Instant, into effects: inout [Effect]) {
+        while let entry = pausing.popDue(now) {
+            for reference in entry.peers {
+                guard let slot = slot(reference) else { continue }
+                if peers[slot].unwanted.contains(entry.id) {
+                    statistics.saved &+= 1
+                } else {
+                    forward(GossipFrame(entry.frame, .message), to: slot, into: &effects)
+                }
+            }
+        }
+    }
+
+    /// Whether a peer may not have the message yet.
+    private mutating func needs(_ entry: WaitingMessages.Entry, _ author: PeerID?, _ slot: Int) -> Bool {
+        let reference = reference(slot)
+        if reference == entry.first || entry.others.contains(reference) { return false }
+        if let author, peers[slot].id == author { return false }
+        guard peers[slot].unwanted.contains(entry.id) else { return true }
+        statistics.saved &+= 1
+        return false
+    }
+
+    private mutating func forward(_ frame: GossipFrame, to slot: Int, into effects: inout [Effect]) {
         statistics.forwarded &+= 1
         effects.append(.send(frame, to: peers[slot].id))
     }

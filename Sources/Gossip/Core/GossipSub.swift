@@ -40,6 +40,7 @@ package struct GossipSub: Sendable {
     var seen: SeenMessages
     var cache: MessageCache
     var waiting = WaitingMessages()
+    var pausing = PausingForwards()
     var sequences: SequenceNumbers
     var promises: Promises
     var deliveries: DeliveryRecords
@@ -100,13 +101,14 @@ extension GossipSub: ProtocolCore {
     }
 
     package mutating func tick(now: Instant, into effects: inout [Effect]) {
+        forwardPausing(now: now, into: &effects)
         guard heartbeatAt <= now else { return }
         // One heartbeat, however late: what is missed by a machine that slept is not to be made up for.
         heartbeatAt = max(heartbeatAt + configuration.heartbeat, now + configuration.heartbeat / 2)
         heartbeat(now: now, into: &effects)
     }
 
-    package var deadline: Instant? { heartbeatAt }
+    package var deadline: Instant? { min(heartbeatAt, pausing.next ?? heartbeatAt) }
 }
 
 // MARK: Small things that all parts use
