@@ -12,12 +12,15 @@ extension Node {
         let host: Host
         let exchange: BlockExchangeService
         let routing: RoutingService
+        /// Nil when it is switched off.
+        let gossip: GossipService?
         var datagrams: DatagramEndpoint?
         var discovery: LocalDiscoveryService?
 
         /// Leaves the network: what asks ends first, then what carries.
         func stop() async {
             await discovery?.stop()
+            await gossip?.stop()
             await routing.stop()
             await datagrams?.close()
             await exchange.stop()
@@ -36,12 +39,18 @@ extension Node {
             bootstrapPeers: { [weak self] in self?.bootstrapPeers() ?? [] }, logger: logger)
         await exchange.searchProviders { [weak routing] cid in routing?.onControl { $0.search(cid) } }
         await exchange.start()
-        return Network(host: host, exchange: exchange, routing: routing)
+        let gossip =
+            configuration.pubsub.enabled
+            ? GossipService(
+                configuration.gossip, host: host, records: repository.records, plane: plane,
+                seed: RandomBytes.uint64(), logger: logger) : nil
+        return Network(host: host, exchange: exchange, routing: routing, gossip: gossip)
     }
 
     /// Opens the sockets and joins.
     func join(_ network: inout Network, listening wanted: [Multiaddr]) async throws {
         let (host, routing) = (network.host, network.routing)
+        try await network.gossip?.start()
         // Addresses of transports that are not spoken are passed over.
         let bound = try await host.listen(on: wanted.filter { $0.tcp != nil })
         network.datagrams = try await listenForDatagrams(wanted.filter(\.isDatagram), beside: bound, host, routing)

@@ -125,6 +125,12 @@ package final class Node: Sendable {
     /// The DHTs. Throws `needsRunningNode` offline; `what` names the wish.
     func routing(for what: String) throws -> RoutingService { try online(for: what).routing }
 
+    /// Gossip. Throws `needsRunningNode` offline, `PubSubError.disabled` when it is switched off.
+    package func gossip(for what: String) throws -> GossipService {
+        guard let gossip = try online(for: what).gossip else { throw PubSubError.disabled }
+        return gossip
+    }
+
     private func online(for what: String) throws -> Network {
         guard let network = network.withLock({ $0 }) else { throw NodeError.needsRunningNode(what) }
         return network

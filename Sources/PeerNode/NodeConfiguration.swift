@@ -18,6 +18,7 @@ package struct NodeConfiguration: Sendable, Equatable {
     package var dht = DHT()
     package var provide = Provide()
     package var discovery = Discovery()
+    package var pubsub = PubSub()
     package var log = Log()
 
     /// Where each value comes from, by key; a key that is not here has its default.
@@ -127,6 +128,12 @@ package struct NodeConfiguration: Sendable, Equatable {
     package struct Discovery: Sendable, Equatable {
         /// Whether to say hello by multicast DNS; never done when all listen addresses are loopback.
         package var mdns = true
+    }
+
+    /// Publishing and subscribing.
+    package struct PubSub: Sendable, Equatable {
+        /// Whether the node gossips at all; without it nothing new is heard of but by asking.
+        package var enabled = true
     }
 
     /// What is logged, to stderr.

@@ -93,6 +93,7 @@ extension Setting {
             "what the network is told that the node has"),
         .time("provide.interval", \.provide.interval, minimum: .seconds(60), "time after which it is told again"),
         .flag("discovery.mdns", \.discovery.mdns, "whether nodes of the local network find each other"),
+        .flag("pubsub.enabled", \.pubsub.enabled, "whether messages of topics are published, read and passed on"),
     ]
 
     private static let log: [Setting] = [

@@ -3,7 +3,7 @@ import NIOCore
 import SansIO
 import Transport
 
-/// Connects to peers for the DHT, a few at a time: a lookup that meets many dead peers must not fill the host's
+/// Connects to peers, a few at a time: a lookup that meets many dead peers must not fill the host's
 /// table of dials. Confined to the control loop.
 ///
 /// Those who want the same peer share one dial; the others wait in line. A dial ends after its patience.
@@ -29,9 +29,9 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
     }
 
     /// Dials under way.
-    static let mostDials = 24
+    private let mostDials: Int
     /// Peers that wait in line; more fail at once.
-    static let mostWaiting = 512
+    private let mostWaiting: Int
 
     private let host: Host
     private let loop: any EventLoop
@@ -41,9 +41,11 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
     private var lastNumber: UInt64 = 0
     private var isStopped = false
 
-    init(host: Host, loop: any EventLoop) {
+    init(host: Host, loop: any EventLoop, mostDials: Int = 24, mostWaiting: Int = 512) {
         self.host = host
         self.loop = loop
+        self.mostDials = mostDials
+        self.mostWaiting = mostWaiting
     }
 
     /// Gives a connection to `peer`, made over `addresses` or others that are known if there is none.
@@ -58,7 +60,7 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
             outcome(connection)
             return nil
         }
-        guard !isStopped, peer != host.peerID, dials[peer] != nil || line.count < Self.mostWaiting else {
+        guard !isStopped, peer != host.peerID, dials[peer] != nil || line.count < mostWaiting else {
             outcome(nil)
             return nil
         }
@@ -100,7 +102,7 @@ final class DialGate: @unchecked Sendable {  // confined to the control loop: ca
     }
 
     private func startNext() {
-        while active < Self.mostDials, !line.isEmpty {
+        while active < mostDials, !line.isEmpty {
             let peer = line.removeFirst()
             guard let dial = dials[peer] else { continue }
             active += 1
