@@ -59,6 +59,13 @@ package struct Report: Sendable {
         add(name + ", p99", all.p99, unit, goal: p99)
     }
 
+    /// Takes over what a gossip swarm counted.
+    package mutating func add(_ swarm: GossipSwarm) {
+        trace.mix(swarm.trace.value)
+        events += swarm.eventCount
+        violations += swarm.violations
+    }
+
     /// Takes over what a simulator counted, whose run is over.
     package mutating func add(_ simulator: Simulator) {
         simulator.checkAll()

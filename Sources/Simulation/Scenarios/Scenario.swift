@@ -14,6 +14,8 @@ package enum Scenario: String, CaseIterable, Sendable {
     case mixed
     case gossip
     case catalog
+    case gossipChurn = "gossip-churn"
+    case gossipAttacks = "gossip-attacks"
 
     /// What it shows, in a line.
     package var summary: String {
@@ -27,8 +29,10 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .loss20: "a fifth of all datagrams lost changes no result"
         case .partition: "a swarm that was split finds everything again"
         case .mixed: "everything at once, small: loss, crashes, a partition, hostile nodes"
-        case .gossip: "updates reach everybody soon, without many bytes"
         case .catalog: "push and pull bring every update everywhere, whatever is lost and whoever comes and goes"
+        case .gossip: "every update reaches every node in a few hundred milliseconds, at a few times its bytes"
+        case .gossipChurn: "updates by push alone while links lose and nodes come and go"
+        case .gossipAttacks: "spam, sybils, eclipses, turncoats, censors: updates arrive all the same"
         }
     }
 
@@ -46,6 +50,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .mixed: 30
         case .gossip: 1000
         case .catalog: 60
+        case .gossipChurn: 200
+        case .gossipAttacks: 200
         }
     }
 
@@ -65,6 +71,8 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .mixed: mixed(&report)
         case .gossip: gossip(&report)
         case .catalog: catalog(&report)
+        case .gossipChurn: gossipChurn(&report)
+        case .gossipAttacks: gossipAttacks(&report)
         }
         return report
     }
