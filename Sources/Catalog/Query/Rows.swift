@@ -1,6 +1,3 @@
-package import Multiformats
-package import PeerCrypto
-
 /// An author, as the API shows one.
 package struct UserRow: Sendable, Equatable {
     package let id: EntityID

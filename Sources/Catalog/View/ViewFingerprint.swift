@@ -16,7 +16,7 @@ package enum ViewFingerprint {
             FROM contents t JOIN entities e USING (key) JOIN entities a ON a.key = t.author
             LEFT JOIN entities r ON r.key = t.remix_of
         """,
-        "SELECT e.id, hex(t.cid) FROM content_media t JOIN entities e ON e.key = t.content",
+        "SELECT e.id, hex(t.cid), NULL FROM content_media t JOIN entities e ON e.key = t.content",
         """
         SELECT e.id, t.state, a.id, t.words, t.album, t.created, t.listed, t.deleted
             FROM lists t JOIN entities e USING (key) JOIN entities a ON a.key = t.author
