@@ -80,7 +80,7 @@ let floor2: [Target] = [
     room("MerkleDAG", ["Multiformats", "PeerCrypto", "CPlatform", nioCore]),
 ]
 let floor3: [Target] = [
-    room("Simulation", ["SansIO", "Multiformats", "PeerCrypto", "DHT", nioCore]),
+    room("Simulation", ["SansIO", "Multiformats", "PeerCrypto", "DHT", "Gossip", "Catalog", nioCore]),
     room(
         "PeerNode",
         [
@@ -106,7 +106,7 @@ let floor5: [Target] = [
         path: "Sources/CLI", swiftSettings: house,
         // The Swift runtime goes into the program, so that it runs where Swift is not installed.
         linkerSettings: [.unsafeFlags(staticRuntime, .when(platforms: [.linux]))]),
-    room("Swarm", path: "testnet/Swarm", ["Multiformats", "PeerCrypto"]),
+    room("Swarm", path: "testnet/Swarm", ["Multiformats", "PeerCrypto", "SansIO"]),
     .executableTarget(
         name: "testnet", dependencies: ["Swarm", "Simulation", "Multiformats", "PeerCrypto", "SansIO", argumentParser],
         path: "testnet", exclude: ["README.md", "Swarm"], swiftSettings: house),
@@ -122,7 +122,7 @@ let testTargets: [Target] = [
     tests(
         "Transport", ["Transport", "SansIO", "PeerCrypto", "Multiformats", nioCore, nioPosix, nioEmbedded, logging]),
     tests("DHT", ["DHT", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
-    tests("Simulation", ["Simulation", "DHT", "SansIO", "PeerCrypto", "Multiformats"]),
+    tests("Simulation", ["Simulation", "DHT", "Gossip", "Catalog", "SansIO", "PeerCrypto", "Multiformats"]),
     tests("Gossip", ["Gossip", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
     tests("Catalog", ["Catalog", "SansIO", "Storage", "PeerCrypto", "Multiformats", nioCore, grdb]),
     tests("Media", ["Media", "Multiformats"]),

@@ -1,23 +1,6 @@
 import SansIO
 
 extension Scenario {
-    /// A thousand nodes push updates of 1 KiB to each other over links of 25 to 50 ms.
-    func gossip(_ report: inout Report) {
-        var plan = CatalogSwarmPlan()
-        plan.nodes = report.nodes
-        plan.links.latency = 25...50
-        plan.isPulling = false
-        plan.updateBytes = 1_024
-        plan.updatesPerMinute = 300
-        plan.publishing = .seconds(20)
-        plan.healing = .seconds(10)
-        let result = CatalogSwarm(plan, seed: report.seed).run()
-        report.add("updates delivered", result.delivered, goal: .atLeast(100))
-        report.add("delay", result.delays, "ms", p99: .atMost(400))
-        report.add("bytes sent per byte delivered", result.amplification, goal: .atMost(7))
-        report.add(result)
-    }
-
     /// A fifth of everything lost, a fifth of gossip on top of it, one pull in twenty broken off, and half of the nodes
     /// come and go within two hours: push and pull together, and each alone.
     func catalog(_ report: inout Report) {
