@@ -73,8 +73,11 @@ import Testing
         let (one, other) = (SyncAdmissionTests.peers[0], SyncAdmissionTests.peers[1])
         let first = (0..<61).map { admission.mayAsk(one, now: SyncAdmissionTests.at(Int64($0 / 2))) }
         #expect(first.count(where: { $0 }) == 60 && first.last == false)
-        #expect(admission.mayAsk(other, now: SyncAdmissionTests.at(31)))
-        #expect(!admission.mayAsk(one, now: SyncAdmissionTests.at(59)))
-        #expect(admission.mayAsk(one, now: SyncAdmissionTests.at(60)))
+        let rest = [
+            admission.mayAsk(other, now: SyncAdmissionTests.at(31)),
+            admission.mayAsk(one, now: SyncAdmissionTests.at(59)),
+            admission.mayAsk(one, now: SyncAdmissionTests.at(60)),
+        ]
+        #expect(rest == [true, false, true])
     }
 }
