@@ -23,7 +23,7 @@ package struct CatalogView: UpdateSink {
         try database.execute(sql: ViewSchema.local)
         for table in ViewSchema.derived { try database.execute(sql: "DROP TABLE IF EXISTS \(table)") }
         try database.execute(sql: ViewSchema.tables + ViewTriggers.all)
-        try database.sql("INSERT OR REPLACE INTO view_meta (key, value) VALUES ('version', ?)")
+        try database.sql("INSERT OR REPLACE INTO view_meta (key, value) VALUES ('version', ?), ('filled', 0)")
             .run([.integer(ViewSchema.version)])
     }
 
