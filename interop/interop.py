@@ -16,6 +16,7 @@ import tempfile
 import time
 
 import trio
+from gossip import messages_travel
 from kademlia import content_is_found
 from libp2p.bitswap.cid import cid_to_text, parse_cid
 from libp2p.crypto.serialization import deserialize_public_key
@@ -156,6 +157,7 @@ async def main(program):
             await we_go_to_them(report, ours, folder)
             await we_come_back(report, ours, cids, files)
             await content_is_found(report, program, folder)
+            await messages_travel(report, program, folder)
             async with report.check("our node ends cleanly"):
                 expect(await ours.stop() == 0, "exit status is not 0")
         if report.failed and ours.log.exists():

@@ -89,10 +89,10 @@ class OurNode:
         # A clean environment: no setting of the person at the keyboard may change the result.
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("PEERNODE_")}
 
-    async def command(self, *words, ok=True):
+    async def command(self, *words, ok=True, stdin=b""):
         """Runs `peernode WORDS` and returns its standard output."""
         done = await trio.run_process(
-            [self.program, "--repo", str(self.repo), *words], capture_stdout=True, capture_stderr=True,
+            [self.program, "--repo", str(self.repo), *words], stdin=stdin, capture_stdout=True, capture_stderr=True,
             check=False, env=self.environment)
         if ok:
             expect(done.returncode == 0, f"peernode {' '.join(words)} exits {done.returncode}: {done.stderr.decode()[-400:]}")
@@ -140,8 +140,8 @@ class OurNode:
 class ForeignPeer:
     """A py-libp2p host with ping, identify and Bitswap, on one security protocol and one muxer."""
 
-    def __init__(self, muxer="YAMUX", secure=True):
-        keys = generate_new_ed25519_identity()
+    def __init__(self, muxer="YAMUX", secure=True, keys=None):
+        keys = keys or generate_new_ed25519_identity()
         noise = {NOISE: NoiseTransport(keys, noise_privkey=new_static_key().private_key)}
         plain = {PLAINTEXT_PROTOCOL_ID: InsecureTransport(keys)}
         # Its defaults would offer plaintext beside Noise, and the other muxer behind the preferred one; one of
