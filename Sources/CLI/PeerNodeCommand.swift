@@ -29,7 +29,8 @@ struct PeerNodeCommand: AsyncParsableCommand {
             AddCommand.self, GetCommand.self, CatCommand.self, LsCommand.self,
             BlockCommand.self, DagCommand.self, PinCommand.self, RefsCommand.self, RepoCommand.self,
             RoutingCommand.self, ProvideCommand.self, NameCommand.self, KeyCommand.self, BootstrapCommand.self,
-            IDCommand.self, SwarmCommand.self, PingCommand.self, BitswapCommand.self, StatsCommand.self,
+            IDCommand.self, SwarmCommand.self, PubSubCommand.self, PingCommand.self, BitswapCommand.self,
+            StatsCommand.self,
             ConfigCommand.self, LogCommand.self, CompletionCommand.self, VersionCommand.self,
         ])
 

@@ -15,7 +15,7 @@ package final class API: Sendable {
         uniqueKeysWithValues: [
             contentCommands, addCommands, blockCommands, dagCommands, carCommands, pinCommands, repoCommands,
             swarmCommands, bitswapCommands, statsCommands, nodeCommands, configCommands, bootstrapCommands,
-            routingCommands, provideCommands, nameCommands, keyCommands,
+            routingCommands, provideCommands, nameCommands, keyCommands, pubsubCommands,
         ].joined().map { ($0.name, $0) })
 
     package let node: Node

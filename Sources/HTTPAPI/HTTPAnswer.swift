@@ -37,6 +37,7 @@ final class HTTPAnswer: RPCSink {
     }
 
     func events(_ values: [JSON]) async throws {
+        if values.isEmpty, !hasBegun { return try await outbound.write(contentsOf: start()) }
         for value in values {
             value.write(to: &small)
             small.writeInteger(UInt8(ascii: "\n"))

@@ -46,7 +46,8 @@ struct HTTPConnection: ServerChildChannel {
             try await value.executeThenClose { inbound, outbound in
                 let reader = RequestReader(inbound.makeAsyncIterator())
                 while let head = try await reader.nextHead() {
-                    try await responder.respond(to: head, body: reader, outbound: outbound, from: address)
+                    try await responder.respond(
+                        to: head, body: reader, outbound: outbound, from: address, closed: value.channel.closeFuture)
                     guard head.isKeepAlive, try await reader.skipBody(limit: RequestReader.maximumSkipped) else {
                         break
                     }

@@ -11,18 +11,24 @@ package struct RPCRequest {
     let parts: (any PartReader)?
     /// What it carries when it comes from this machine.
     package let files: LocalFiles?
+    /// Completes when whoever asked is gone; nil when that is this process.
+    let closed: EventLoopFuture<Void>?
 
     package init(_ command: String, _ parameters: Parameters = Parameters(), files: LocalFiles? = nil) {
         self.command = command
         self.parameters = parameters
         self.files = files
         parts = nil
+        closed = nil
     }
 
-    init(_ command: String, _ parameters: Parameters, parts: (any PartReader)?) {
+    init(
+        _ command: String, _ parameters: Parameters, parts: (any PartReader)?, closed: EventLoopFuture<Void>? = nil
+    ) {
         self.command = command
         self.parameters = parameters
         self.parts = parts
+        self.closed = closed
         files = nil
     }
 
@@ -53,7 +59,7 @@ package enum RPCReply {
 /// Where an answer goes, piece by piece. `write` and `event` return when there is room for more.
 package protocol RPCSink: AnyObject {
     func write(_ bytes: ByteBuffer) async throws
-    /// Sends values on their way at once.
+    /// Sends values on their way at once; without any, what tells the other side that the answer has begun.
     func events(_ values: [JSON]) async throws
 }
 

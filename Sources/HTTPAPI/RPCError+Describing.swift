@@ -19,6 +19,7 @@ extension RPCError {
                 RPCError(error.code == ENOENT || error.code == ENOTDIR ? .notFound : .failure, error.description)
             case let error as NameError: RPCError(Self.kind(of: error), error.description)
             case let error as KeyStoreError: RPCError(Self.kind(of: error), error.description)
+            case let error as PubSubError: RPCError(Self.kind(of: error), error.description)
             case let error as ConfigurationError: RPCError(.failure, error.description)
             case is CancellationError: RPCError(.timeout, "the request was cancelled")
             default: RPCError(.failure, "\(error)")
@@ -44,6 +45,16 @@ extension RPCError {
         case .notFound: .notFound
         case .offline: .unavailable
         case .badValue, .tooDeep, .notStored: .failure
+        }
+    }
+
+    private static func kind(of error: PubSubError) -> Kind {
+        switch error {
+        case .badTopic: .malformed
+        case .tooLarge: .tooLarge
+        case .duplicate: .conflict
+        case .tooMany, .shuttingDown: .retryLater
+        case .disabled: .failure
         }
     }
 

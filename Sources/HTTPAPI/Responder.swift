@@ -13,13 +13,13 @@ struct Responder: Sendable {
 
     func respond(
         to head: HTTPRequestHead, body: RequestReader, outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>,
-        from address: String
+        from address: String, closed: EventLoopFuture<Void>
     ) async throws {
         // The query may carry the token, so that only the path is ever logged.
         let path = String(head.uri.prefix { $0 != "?" })
         let answer = HTTPAnswer(outbound, fields: fields(for: head))
         do {
-            try await route(head, path: path, body: body, answer: answer, from: address)
+            try await route(head, path: path, body: body, answer: answer, from: address, closed: closed)
         } catch {
             let error = error as? RPCError ?? RPCError(describing: error)
             logger.debug("failed", metadata: ["path": "\(path)", "reason": "\(error.message)"])
@@ -30,7 +30,8 @@ struct Responder: Sendable {
     }
 
     private func route(
-        _ head: HTTPRequestHead, path: String, body: RequestReader, answer: HTTPAnswer, from address: String
+        _ head: HTTPRequestHead, path: String, body: RequestReader, answer: HTTPAnswer, from address: String,
+        closed: EventLoopFuture<Void>
     ) async throws {
         let parameters = try Parameters(query: head.uri.dropFirst(path.count + 1))
         let credentials = Gatekeeper.Credentials(
@@ -62,7 +63,7 @@ struct Responder: Sendable {
         }
         logger.debug("request", metadata: ["command": "\(command.name)"])
         let parts = command.takesBody ? try parts(head, body) : nil
-        try await answer.stream(command.run(api, RPCRequest(command.name, parameters, parts: parts)))
+        try await answer.stream(command.run(api, RPCRequest(command.name, parameters, parts: parts, closed: closed)))
     }
 
     private func parts(_ head: HTTPRequestHead, _ body: RequestReader) throws(RPCError) -> (any PartReader)? {
