@@ -3,6 +3,7 @@ import Gossip
 import Multiformats
 import NIOCore
 import PeerNode
+import Synchronization
 import TestSupport
 import Testing
 
