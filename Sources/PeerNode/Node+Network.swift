@@ -14,12 +14,14 @@ extension Node {
         let routing: RoutingService
         /// Nil when it is switched off.
         let gossip: GossipService?
+        let catalog: CatalogSyncService
         var datagrams: DatagramEndpoint?
         var discovery: LocalDiscoveryService?
 
         /// Leaves the network: what asks ends first, then what carries.
         func stop() async {
             await discovery?.stop()
+            await catalog.stop()
             await gossip?.stop()
             await routing.stop()
             await datagrams?.close()
@@ -44,12 +46,16 @@ extension Node {
             ? GossipService(
                 configuration.gossip, host: host, records: repository.records, plane: plane,
                 seed: RandomBytes.uint64(), logger: logger) : nil
-        return Network(host: host, exchange: exchange, routing: routing, gossip: gossip)
+        if let gossip { await catalog.join(gossip, network: configuration.network.name) }
+        let sync = CatalogSyncService(catalog, network: configuration.network.name, host: host)
+        return Network(host: host, exchange: exchange, routing: routing, gossip: gossip, catalog: sync)
     }
 
     /// Opens the sockets and joins.
     func join(_ network: inout Network, listening wanted: [Multiaddr]) async throws {
         let (host, routing) = (network.host, network.routing)
+        // Before anybody can connect, so that nobody is told that no catalog is kept here.
+        try await network.catalog.start()
         try await network.gossip?.start()
         // Addresses of transports that are not spoken are passed over.
         let bound = try await host.listen(on: wanted.filter { $0.tcp != nil })
@@ -58,6 +64,8 @@ extension Node {
         let (saved, provided) = try await plane.blocking { (tables.map { $0.store.load() }, provider.load()) }
         await routing.start(saved, provided: provided)
         await names.start(routing.nameNetwork)
+        let blocks = blocks
+        catalog.startHousekeeping { try? blocks.stat() }
         guard configuration.discovery.mdns, !wanted.isEmpty, !routing.isLoopbackNode else { return }
         network.discovery = try await discoverNeighbours(host, routing)
     }

@@ -31,6 +31,8 @@ package final class Node: Sendable {
     package let keys: KeyStore
     /// Publishes names and resolves them.
     let names: NameService
+    /// Everybody's profiles, content and lists, as far as they are known here.
+    package let catalog: CatalogService
     /// Where neighbours are looked for.
     let discoveryMedium: any DiscoveryMedium
 
@@ -38,13 +40,14 @@ package final class Node: Sendable {
     package var blocks: Blockstore { repository.blocks }
 
     private init(
-        configuration: NodeConfiguration, identity: KeyPair, repository: Repository, plane: ControlPlane,
-        logger: Logger,
+        configuration: NodeConfiguration, identity: KeyPair, repository: Repository, catalog: CatalogService,
+        plane: ControlPlane, logger: Logger,
         discoveryMedium: any DiscoveryMedium
     ) {
         self.configuration = configuration
         self.identity = identity
         self.repository = repository
+        self.catalog = catalog
         self.plane = plane
         self.logger = logger
         self.discoveryMedium = discoveryMedium
@@ -72,9 +75,10 @@ package final class Node: Sendable {
         do {
             let options = configuration.repositoryOptions
             let repository = try await plane.blocking { try Repository.open(at: folder, options: options) }
+            let catalog = try await openCatalog(configuration, identity, repository, plane, logger)
             return Node(
-                configuration: configuration, identity: identity, repository: repository, plane: plane, logger: logger,
-                discoveryMedium: discovery)
+                configuration: configuration, identity: identity, repository: repository, catalog: catalog,
+                plane: plane, logger: logger, discoveryMedium: discovery)
         } catch {
             await plane.shutdown()
             throw error
@@ -107,6 +111,7 @@ package final class Node: Sendable {
         }
         await names.stop()
         await network?.stop()
+        await catalog.close()
         let repository = repository
         try? await plane.blocking { try repository.close() }
         await plane.shutdown()

@@ -19,6 +19,7 @@ package struct NodeConfiguration: Sendable, Equatable {
     package var provide = Provide()
     package var discovery = Discovery()
     package var pubsub = PubSub()
+    package var catalog = Catalog()
     package var log = Log()
 
     /// Where each value comes from, by key; a key that is not here has its default.

@@ -2,7 +2,7 @@ import Multiformats
 
 extension Setting {
     /// Every key there is, in the order in which `config show` prints them.
-    package static let all: [Setting] = network + api + limits + storage + content + routing + log
+    package static let all: [Setting] = network + api + limits + storage + content + routing + catalog + log
 
     private static let network: [Setting] = [
         .text(
