@@ -66,15 +66,19 @@ package struct AlbumFolder: Sendable {
 
     private var hasFolder = false
     private var entries = 0
+    private var helper: TagHelper?
     private var seen: Set<String> = []
 
     /// Reads what the user named.
     ///
     /// Blocks for as long as the disk takes. Throws `.notAudio` for a named file that is none (unless `form` is
     /// `.file`), `.nothingToPublish` when no track is left, `.tooLarge` past the limits, `.fileSystem` for what cannot
-    /// be opened.
-    package static func read(_ paths: [String], as form: Form = .audio) throws(MediaError) -> AlbumFolder {
+    /// be opened. With a `helper`, TagLib runs in a process of its own.
+    package static func read(_ paths: [String], as form: Form = .audio, helper: TagHelper? = nil) throws(MediaError)
+        -> AlbumFolder
+    {
         var album = AlbumFolder()
+        album.helper = helper
         var folders: [String] = []
         for path in paths.map(PathText.trimmed) {
             switch try FolderEntries.kind(of: path) {
@@ -102,7 +106,7 @@ package struct AlbumFolder: Sendable {
         guard seen.insert(path).inserted else { return }
         let source = try MediaSource(opening: path)
         if form == .audio || MediaKind(source).isAudio {
-            let tags = try AudioTags.read(source)
+            let tags = try AudioTags.read(source, helper: helper)
             tracks.append(AlbumTrack(path: path, kind: tags.kind, size: source.count, tags: tags))
         } else {
             tracks.append(AlbumTrack(path: path, kind: MediaKind(source), size: source.count, tags: nil))

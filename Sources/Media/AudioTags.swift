@@ -45,19 +45,26 @@ package struct AudioTags: Hashable, Sendable {
     /// Blocks for as long as the disk takes: call it where that is allowed. Throws `.notAudio` for a file of another
     /// type, `.notAFile` for folders and pipes, `.fileSystem` when it cannot be read. Damaged audio gives what could
     /// be read.
-    package static func read(path: String) throws(MediaError) -> AudioTags {
-        try read(MediaSource(opening: path))
+    ///
+    /// With a `helper`, TagLib runs in a process of its own: for programs that hold keys or must not fall.
+    package static func read(path: String, helper: TagHelper? = nil) throws(MediaError) -> AudioTags {
+        try read(MediaSource(opening: path), helper: helper)
     }
 
     /// Reads an open file, or bytes in memory, which TagLib is not asked about.
-    package static func read(_ source: MediaSource) throws(MediaError) -> AudioTags {
+    package static func read(_ source: MediaSource, helper: TagHelper? = nil) throws(MediaError) -> AudioTags {
         let kind = MediaKind(source)
         guard kind.isAudio else {
             throw .notAudio(NotAudio(path: source.path, what: Unpublishable.words(source, kind: kind)))
         }
         var found = TagCollector(wantsPicture: false)
         Containers.read(source, kind: kind, into: &found)
-        let foreign = found.isWhole ? TagLibReader.read(source, kind: kind) : nil
+        var foreign: TagLibReader.Reading?
+        if found.isWhole {
+            // What the helper does not find is not looked for here.
+            foreign =
+                if let helper { helper.read(source, kind: kind) } else { TagLibReader.read(source, kind: kind) }
+        }
         return AudioTags(kind, size: source.count, found, foreign)
     }
 

@@ -107,11 +107,11 @@ enum ID3v2 {
         private static func length(_ size: ArraySlice<UInt8>, _ rest: ArraySlice<UInt8>) -> (Int, isAmbiguous: Bool) {
             let plain = size.big
             guard let safe = ID3v2.synchsafe(size) else { return (plain, false) }
-            guard safe != plain, !isFrame(rest.dropFirst(safe)), isFrame(rest.dropFirst(plain)) else {
-                // At the end no frame follows, however long the size is meant to be.
-                return safe != plain && safe > rest.count && plain == rest.count ? (plain, true) : (safe, false)
-            }
-            return (rest.dropFirst(safe).prefix(4).allSatisfy { $0 == 0 } && safe <= rest.count ? safe : plain, true)
+            let isPadding = safe <= rest.count && rest.dropFirst(safe).prefix(4).allSatisfy { $0 == 0 }
+            guard safe != plain, !isFrame(rest.dropFirst(safe)),
+                isFrame(rest.dropFirst(plain)) || plain == rest.count && !isPadding
+            else { return (safe, false) }
+            return (isPadding ? safe : plain, true)
         }
 
         /// Whether a frame's name stands at the start.

@@ -48,7 +48,8 @@ extension MediaError: CustomStringConvertible {
         case .nothingToPublish(let path, let skipped):
             skipped.isEmpty
                 ? "'\(path)' is empty: there is nothing to publish"
-                : "'\(path)' holds no audio (\(skipped.count) left out): to publish other files, name them with --as file"
+                : "'\(path)' holds no audio (\(skipped.count) left out): "
+                    + "to publish other files, name them with --as file"
         case .tooLarge(let path, let limit): "'\(path)' is too large to publish at once: \(limit)"
         }
     }

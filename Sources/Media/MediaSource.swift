@@ -52,7 +52,22 @@ package final class MediaSource: Sendable {
         storage = .file(descriptor: descriptor)
     }
 
+    /// A regular file that was opened by somebody else, and is closed here.
+    init?(descriptor: Int32, path: String) {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        self.path = path
+        count = max(0, Int(status.st_size))
+        storage = .file(descriptor: descriptor)
+    }
+
     deinit { if case .file(let descriptor) = storage { close(descriptor) } }
+
+    /// The open file; `nil` for memory.
+    var descriptor: Int32? {
+        guard case .file(let descriptor) = storage else { return nil }
+        return descriptor
+    }
 
     /// A name under which the very file that is open here can be opened again by others in this process, even
     /// if `path` leads elsewhere by now; `nil` for memory.
