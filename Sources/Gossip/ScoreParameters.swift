@@ -79,6 +79,16 @@ package struct TopicScoreParameters: Sendable {
     package var meshDeliveriesWindow = Duration.milliseconds(10)
     /// How long a peer is in the mesh before it counts.
     package var meshDeliveriesActivation = Duration.seconds(60)
+    /// Not of the specification: a mesh peer that brings less than this share of the topic's messages, though it has
+    /// been in the mesh for the time given and enough was published, gives its place to a better one. It costs no
+    /// score, since it may just be downstream of everything. 0 lets it stay.
+    package var idleShare = 0.0
+    package var idleActivation = Duration.seconds(15)
+    /// The topic's own deliveries, fading like a peer's, below which nobody is idle.
+    package var idleFloor = 50.0
+    /// So many idle peers within about ten minutes look like an attack: then strangers, who never brought anything,
+    /// are taken into the mesh no longer once it has its degree.
+    package var idleAlarm = 8.0
     /// P3b: for the deficits that peers left the mesh with.
     package var failureWeight = 0.0
     package var failureDecay = 0.955
@@ -88,14 +98,21 @@ package struct TopicScoreParameters: Sendable {
 
     package init() {}
 
+    /// Whether deliveries to the mesh are counted at all.
+    var countsMeshDeliveries: Bool { meshDeliveriesWeight != 0 || idleShare > 0 }
+
     /// What fits `ScoreParameters.smallSwarm`.
     package static let smallSwarm = TopicScoreParameters()
 
-    /// What fits `ScoreParameters.largeSwarm`: who brings messages first stays, who brings nothing goes.
+    /// What fits `ScoreParameters.largeSwarm`: who brings messages first stays, who brings none makes room.
     package static let largeSwarm: TopicScoreParameters = {
         var parameters = TopicScoreParameters()
         parameters.firstDeliveriesDecay = 0.985
         parameters.firstDeliveriesCap = 100
+        parameters.meshDeliveriesDecay = 0.9
+        parameters.meshDeliveriesCap = 20
+        parameters.meshDeliveriesWindow = .seconds(1)
+        parameters.idleShare = 0.02
         return parameters
     }()
 }

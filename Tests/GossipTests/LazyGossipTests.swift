@@ -147,4 +147,25 @@ import Testing
         test.beat()
         #expect(test.core.load.unwanted == 0)
     }
+
+    @Test("Large messages go to three of the mesh at once, and later to those that did not say they have them")
+    func pause() {
+        var test = TestCore()
+        let old = test.join(version: .v1_1)
+        let peers = (0..<5).map { _ in test.join() }
+        test.subscribe()
+        let source = test.join()
+        test.forget()
+        let message = test.message(size: 2_000)
+        test.receive(from: source) { $0.messages = [message] }
+        test.answer(.accept)
+        func reached() -> [PeerID] { peers.filter { !test.sent(to: $0).messages.isEmpty } }
+        #expect(reached().count == 3 && test.sent(to: old).messages.count == 1)
+        let late = peers.filter { !reached().contains($0) }
+        test.receive(from: late[0]) { $0.messages = [message] }
+        test.wait(.milliseconds(59))
+        #expect(reached().count == 3)
+        test.wait(.milliseconds(2))
+        #expect(test.sent(to: late[0]).messages.isEmpty && test.sent(to: late[1]).messages == [message])
+    }
 }

@@ -45,7 +45,7 @@ import Testing
         let peers = (0..<5).map { _ in test.join() }
         test.subscribe()
         test.forget()
-        test.bring(peers[0], size: 1024)
+        test.bring(peers[0], size: 1000)
         var storages: Set<UnsafeRawPointer> = []
         for case .send(let frame, _) in test.effects where frame.kind == .message {
             frame.bytes.withUnsafeReadableBytes { bytes in

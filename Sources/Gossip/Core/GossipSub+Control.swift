@@ -104,7 +104,7 @@ extension GossipSub {
                 scores?.penalise(slot, 1)
                 if end - now > configuration.pruneBackoff - configuration.graftFlood { scores?.penalise(slot, 1) }
             } else if score(slot) >= 0 {
-                if mesh.peers.count < configuration.degreeHigh || peers[slot].isOutbound {
+                if isWelcome(slot, in: mesh) {
                     enterMesh(slot, in: place, now: now)
                     continue
                 }
@@ -115,6 +115,15 @@ extension GossipSub {
             refusals.append(prune(slot, mesh.topic, exchanging: exchanging))
         }
         return refusals
+    }
+
+    /// Whether a mesh has a place for a peer that asks for one.
+    private func isWelcome(_ slot: Int, in mesh: Mesh) -> Bool {
+        if peers[slot].isOutbound { return true }
+        if let scored = mesh.scored, let scores, scores.isWary(topic: scored), !scores.isUseful(slot, topic: scored) {
+            return mesh.peers.count < configuration.degreeLow
+        }
+        return mesh.peers.count < configuration.degreeHigh
     }
 
     private mutating func pruned(

@@ -22,6 +22,7 @@ extension GossipSub {
         var changes = Changes()
         for place in topics.indices where topics[place]?.isSubscribed == true {
             dropBadPeers(place, scores, now: now, &changes)
+            dropIdlePeers(place, scores, now: now, &changes)
             fill(place, scores, now: now, &changes)
             trim(place, scores, now: now, &changes)
             seekOutbound(place, scores, now: now, &changes)
@@ -75,9 +76,33 @@ extension GossipSub {
         }
     }
 
+    /// Peers that bring nothing make room: all of them as long as the mesh keeps its degree, and below that as many
+    /// as there are others that have brought something.
+    private mutating func dropIdlePeers(_ place: Int, _ scores: [Double], now: Instant, _ changes: inout Changes) {
+        guard let rules = self.scores, let mesh = topics[place], let scored = mesh.scored else { return }
+        let idle = mesh.peers.filter { rules.isIdle($0, topic: scored, now: now) }
+        guard !idle.isEmpty else { return }
+        let better = mesh.members.count { slot in
+            !mesh.peers.contains(slot) && rules.isUseful(slot, topic: scored) && scores[slot] >= 0
+                && peers[slot].usesMesh && !peers[slot].isDirect && mesh.backoffs.end(of: peers[slot].id) == nil
+        }
+        let spare = max(0, mesh.peers.count - configuration.degree)
+        for slot in idle.shuffled(using: &luck).prefix(spare + better) {
+            drop(slot, place, mesh.topic, now, exchanging: false, &changes)
+            self.scores?.droppedIdle(slot, topic: scored)
+        }
+    }
+
     private mutating func fill(_ place: Int, _ scores: [Double], now: Instant, _ changes: inout Changes) {
         guard let mesh = topics[place], mesh.peers.count < configuration.degreeLow else { return }
-        graft(configuration.degree - mesh.peers.count, place, now, &changes) { core, slot in scores[slot] >= 0 }
+        // Those that have brought something come first.
+        if let scored = mesh.scored {
+            graft(configuration.degree - mesh.peers.count, place, now, &changes) { core, slot in
+                scores[slot] >= 0 && core.scores?.isUseful(slot, topic: scored) == true
+            }
+        }
+        let count = topics[place]?.peers.count ?? 0
+        graft(configuration.degree - count, place, now, &changes) { core, slot in scores[slot] >= 0 }
     }
 
     private mutating func trim(_ place: Int, _ scores: [Double], now: Instant, _ changes: inout Changes) {

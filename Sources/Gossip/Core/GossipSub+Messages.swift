@@ -203,6 +203,7 @@ extension GossipSub {
         }
         seen.insert(entry.id, .accepted, now: now)
         if let scored = scoredNumber(entry) {
+            scores?.delivered(topic: scored)
             if let slot = slot(entry.first) { scores?.deliveredFirst(slot, topic: scored) }
             for reference in entry.others {
                 if let slot = slot(reference) { scores?.deliveredInMesh(slot, topic: scored) }

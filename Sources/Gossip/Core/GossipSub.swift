@@ -71,7 +71,7 @@ package struct GossipSub: Sendable {
         promises = Promises(followUp: configuration.followUp)
         scores = configuration.scoring.map(PeerScore.init)
         let rules = configuration.topicSettings.values.map(\.scoring) + [configuration.defaultTopic.scoring]
-        let windows = rules.compactMap { $0 }.filter { $0.meshDeliveriesWeight != 0 }.map(\.meshDeliveriesWindow)
+        let windows = rules.compactMap { $0 }.filter(\.countsMeshDeliveries).map(\.meshDeliveriesWindow)
         deliveries = DeliveryRecords(window: configuration.scoring == nil ? .zero : windows.max() ?? .zero)
         heartbeatAt = start + configuration.firstHeartbeat
     }

@@ -29,6 +29,8 @@ struct PeerScore: Sendable {
     let parameters: ScoreParameters
     /// The rules of the topics that count, by their number here.
     private(set) var topics: [TopicScoreParameters] = []
+    /// The topics' own deliveries and idle peers, both fading.
+    private var activity: [(deliveries: Double, idle: Double)] = []
     private(set) var stats: [PeerStats] = []
     private var groups: [UInt64: Int] = [:]
     private var retained: ExpiringMap<PeerID, PeerStats>
@@ -41,6 +43,7 @@ struct PeerScore: Sendable {
     /// A number for a topic whose conduct counts.
     mutating func addTopic(_ parameters: TopicScoreParameters) -> Int {
         topics.append(parameters)
+        activity.append((0, 0))
         for slot in stats.indices { stats[slot].topics.append(TopicStats()) }
         return topics.count - 1
     }
@@ -97,7 +100,37 @@ struct PeerScore: Sendable {
         stats[slot].topics[topic].isActive = false
     }
 
+    // MARK: Idle peers
+
+    /// What is left of an idle peer after a second: ten minutes until it is forgotten.
+    private static let idleDecay = 0.992_354
+
+    /// Whether a mesh peer brings next to nothing of what others bring.
+    func isIdle(_ slot: Int, topic: Int, now: Instant) -> Bool {
+        let rules = topics[topic]
+        let peer = stats[slot].topics[topic]
+        guard rules.idleShare > 0, peer.inMesh, activity[topic].deliveries >= rules.idleFloor,
+            now - peer.graftedAt >= rules.idleActivation
+        else { return false }
+        return peer.meshDeliveries < min(rules.idleShare * activity[topic].deliveries, rules.meshDeliveriesCap / 2)
+    }
+
+    /// An idle peer leaves the mesh: what it once earned no longer speaks for it.
+    mutating func droppedIdle(_ slot: Int, topic: Int) {
+        stats[slot].topics[topic].firstDeliveries = 0
+        activity[topic].idle += 1
+    }
+
+    /// Whether so many were idle of late that strangers are not welcome.
+    func isWary(topic: Int) -> Bool { activity[topic].idle >= topics[topic].idleAlarm && topics[topic].idleShare > 0 }
+
+    /// Whether the peer has brought anything new that counts still.
+    func isUseful(_ slot: Int, topic: Int) -> Bool { stats[slot].topics[topic].firstDeliveries > 0 }
+
     // MARK: Messages
+
+    /// A message was accepted, whoever brought it.
+    mutating func delivered(topic: Int) { activity[topic].deliveries += 1 }
 
     /// The peer was the first to bring a message that is valid.
     mutating func deliveredFirst(_ slot: Int, topic: Int) {
@@ -140,6 +173,10 @@ struct PeerScore: Sendable {
             guard value != 0 else { return }
             value *= factor
             if value < zero { value = 0 }
+        }
+        for topic in topics.indices {
+            fade(&activity[topic].deliveries, topics[topic].meshDeliveriesDecay)
+            fade(&activity[topic].idle, Self.idleDecay)
         }
         for slot in stats.indices {
             fade(&stats[slot].behaviour, parameters.behaviourDecay)

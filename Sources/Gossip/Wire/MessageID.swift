@@ -63,9 +63,16 @@ package struct MessageID: Hashable, Sendable {
             self.init((0, 0, 0, 0, 0, 0), count: range.count, long: range.map { bytes[$0] })
             return
         }
-        var words = InlineWords()
-        for index in range { words.append(bytes[index]) }
-        self.init(words.all, count: range.count)
+        // Word by word: ids come by the thousand.
+        func word(_ number: Int) -> UInt64 {
+            let start = range.lowerBound + 8 * number
+            guard start < range.upperBound else { return 0 }
+            let end = min(start + 8, range.upperBound)
+            var value: UInt64 = 0
+            for index in start..<end { value = value << 8 | UInt64(bytes[index]) }
+            return value << UInt64(8 * (8 - (end - start)))
+        }
+        self.init((word(0), word(1), word(2), word(3), word(4), word(5)), count: range.count)
     }
 
     /// The 32 bytes of a SHA-256.
