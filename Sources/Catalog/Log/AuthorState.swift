@@ -10,6 +10,8 @@ struct AuthorState {
     /// Updates whose bytes are kept, and their bytes.
     var held: Int
     var bytes: Int64
+    /// Rows that were read to settle what the author's rights changed.
+    var work: Int64
     var notes: Notes
 
     /// How many heads are kept; an author with more at once is playing games, and stays marked as forked.

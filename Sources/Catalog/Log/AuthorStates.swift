@@ -56,9 +56,9 @@ final class AuthorStates {
         for author in changed {
             guard let state = states[author] else { continue }
             try database.log(
-                "UPDATE log_authors SET era = ?, heads = ?, held = ?, bytes = ?, notes = ? WHERE key = ?"
+                "UPDATE log_authors SET era = ?, heads = ?, held = ?, bytes = ?, notes = ?, work = ? WHERE key = ?"
             ).bind(state.era.row, 1).bind(RowList.bytes(state.heads.map(\.row)), 2).bind(Int64(state.held), 3)
-                .bind(state.bytes, 4).bind(state.notes.rawValue, 5).bind(state.key, 6).run()
+                .bind(state.bytes, 4).bind(state.notes.rawValue, 5).bind(state.work, 6).bind(state.key, 7).run()
         }
         changed.removeAll(keepingCapacity: true)
         if states.count > Self.capacity { states.removeAll(keepingCapacity: true) }
@@ -68,7 +68,7 @@ final class AuthorStates {
     static func read(_ author: AuthorID, in database: Database) throws -> AuthorState? {
         let row = try database.log(
             """
-            SELECT a.key, a.heads, a.held, a.bytes, a.notes, e.row, e.key, e.recovery
+            SELECT a.key, a.heads, a.held, a.bytes, a.notes, e.row, e.key, e.recovery, a.work
                 FROM log_authors a JOIN log_eras e ON e.row = a.era WHERE a.id = ?
             """
         ).bind(author.digest, 1).one { row in
@@ -76,7 +76,7 @@ final class AuthorStates {
                 AuthorState(
                     key: row.number(0), id: author,
                     era: Era(row: row.number(5), key: row.blob(6), recovery: try row.digest(7)), heads: [],
-                    held: Int(row.number(2)), bytes: row.number(3),
+                    held: Int(row.number(2)), bytes: row.number(3), work: row.number(8),
                     notes: AuthorState.Notes(rawValue: row.number(4))), row.blob(1)
             )
         }

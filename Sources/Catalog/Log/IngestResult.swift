@@ -42,6 +42,8 @@ package enum IgnoreReason: String, Hashable, CaseIterable, Sendable {
     case noBody
     /// The operator has blocked its author.
     case blocked
+    /// Its author has changed rights so often that settling them keeps this node busy.
+    case work
     /// The log has as many ids as it may have.
     case full
 }

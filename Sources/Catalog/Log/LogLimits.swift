@@ -29,6 +29,10 @@ package struct LogLimits: Sendable {
     /// Ids in the set, held or not.
     package var totalUpdates: Int64 = 50_000_000
 
+    /// Rows that are read at most to settle what the rotates, revokes and forgets of one author change, of an author
+    /// whom nobody here follows; some seconds of work.
+    package var work: Int64 = 4_000_000
+
     /// How long the body of something deleted or forgotten stays, so that a rotate can undo a thief's doing,
     /// in milliseconds.
     package var deletedTime: UInt64 = 72 * 3_600_000

@@ -33,6 +33,7 @@ enum LogSchema {
             heads BLOB NOT NULL,
             held INTEGER NOT NULL,
             bytes INTEGER NOT NULL,
+            work INTEGER NOT NULL,
             notes INTEGER NOT NULL);
         CREATE TABLE log_eras (
             row INTEGER NOT NULL PRIMARY KEY,

@@ -17,10 +17,10 @@ extension LogWriter {
         case .grant:
             try database.log("INSERT INTO log_grants (digest, row, author, body) VALUES (?, ?, ?, ?)")
                 .bind(own.id, 1).bind(own.row, 2).bind(own.author, 3).bind(Array(update.bodyBytes), 4).run()
-            try recount(grant: own.id)
+            try recount(grant: own.id, for: update.author)
         case .revoke(let body):
             try note(body, own)
-            try recount(grant: body.grant)
+            try recount(grant: body.grant, for: update.author)
         case .forget where !flags.contains(.rotatedAway):
             try forget(update, own.row, own.author)
             mayChange = true
@@ -31,9 +31,8 @@ extension LogWriter {
             try set(flags, own.row)
         }
         if authors.hasKeeps {
-            let grants = try database.log("SELECT grant FROM log_keeps WHERE digest = ? ORDER BY grant")
-                .bind(own.id, 1).all { try $0.digest(0) }
-            for grant in grants { try recount(grant: grant) }
+            let grants = try grants(keeping: own.id)
+            for grant in grants { try recount(grant: grant, for: update.author) }
             mayChange = mayChange || !grants.isEmpty
         }
         if mayChange { flags = try self.flags(own.row) }
@@ -129,7 +128,8 @@ extension LogWriter {
             default: break
             }
         }
-        for grant in grants.sorted() { try recount(grant: grant) }
+        charge(author, rows: kept.count + counting.count + changed.count)
+        for grant in grants.sorted() { try recount(grant: grant, for: author) }
         if didForget { try recountForgotten(author, state.key) }
     }
 
@@ -165,12 +165,19 @@ extension LogWriter {
             .bind(own.row, 2).bind(own.author, 3).bind(keep, 4).run()
     }
 
-    /// Settles for every update done by a grant whether it was allowed.
-    private func recount(grant: UpdateID) throws {
+    /// The grants of which a `revoke` keeps what comes up to this update.
+    func grants(keeping id: UpdateID) throws -> [UpdateID] {
+        try database.log("SELECT grant FROM log_keeps WHERE digest = ? ORDER BY grant").bind(id, 1)
+            .all { try $0.digest(0) }
+    }
+
+    /// Settles for every update done by a grant whether it was allowed; `author` has made that necessary.
+    private func recount(grant: UpdateID, for author: AuthorID) throws {
         let rows = try database.log("SELECT row FROM log_acting WHERE grant = ? ORDER BY row").bind(grant, 1)
             .all { $0.number(0) }
         guard !rows.isEmpty else { return }
         let right = try right(grant)
+        charge(author, rows: rows.count + (right?.kept.reduce(0) { $0 + $1.count } ?? 0))
         for row in rows {
             guard let update = try LogReading.update(row, in: database) else { continue }
             let flags = try self.flags(row)

@@ -47,11 +47,17 @@ final class LogWriter {
             throw CatalogError.damaged("an update without the keys in force")
         }
         do throws(UpdateError) { try check(update, prev, state, era) } catch { return .rejected(error) }
+        guard try isWithinWork(update, state) else { return .ignored(.work) }
         return try store(update, state, era, prev)
     }
 
     /// Gives the view what has changed, and the author states to the database.
     func finish(_ sink: (any UpdateSink)?) throws {
+        for owner in remade {
+            guard let state = try authors.state(of: owner, in: database) else { continue }
+            // An update that is merged again costs about as much as four rows.
+            charge(owner, rows: 4 * state.held)
+        }
         try authors.save(in: database)
         guard let sink else { return }
         let updates = remade.isEmpty ? merged : merged.filter { !remade.contains($0.subject) }
@@ -74,13 +80,13 @@ final class LogWriter {
         guard try isRoomForIDs() else { return .ignored(.full) }
         let row = try nextRow()
         try database.log(
-            "INSERT INTO log_authors (id, era, heads, held, bytes, notes) VALUES (?, ?, zeroblob(0), 0, 0, 0)"
+            "INSERT INTO log_authors (id, era, heads, held, bytes, work, notes) VALUES (?, ?, zeroblob(0), 0, 0, 0, 0)"
         ).bind(update.author.digest, 1).bind(row, 2).run()
         let key = database.lastInsertedRowID
         let era = Era(row: row, key: update.header.key, recovery: body.recovery)
         try insert(era, author: key, parent: nil)
         let state = AuthorState(
-            key: key, id: update.author, era: era, heads: [], held: 0, bytes: 0, notes: [])
+            key: key, id: update.author, era: era, heads: [], held: 0, bytes: 0, work: 0, notes: [])
         authors.set(state)
         return try store(update, state, era, [])
     }
@@ -207,6 +213,19 @@ final class LogWriter {
     // MARK: Quotas
 
     private func isRoomForIDs() throws -> Bool { authors.lastRow < limits.totalUpdates }
+
+    /// Settling a rotate, a revoke or a forget again can mean reading all that an author has ever done. An author
+    /// does that often only to keep others busy.
+    private func isWithinWork(_ update: Update, _ state: AuthorState) throws -> Bool {
+        if state.work <= limits.work || authors.followed.contains(state.id) { return true }
+        if update.kind == .rotate || update.kind == .revoke || update.kind == .forget { return false }
+        return try !authors.hasKeeps || grants(keeping: update.id).isEmpty
+    }
+
+    /// Notes work that an author's updates have caused.
+    func charge(_ author: AuthorID, rows: Int) {
+        authors.change(author) { $0.work += Int64(rows) }
+    }
 
     private func isWithinQuota(_ update: Update, _ state: AuthorState) throws -> Bool {
         if authors.followed.contains(state.id) { return true }

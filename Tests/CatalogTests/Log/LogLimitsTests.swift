@@ -136,3 +136,30 @@ import Testing
         #expect(try log.totals().bytes == Int64(updates.map(\.block.count).reduce(0, +)))
     }
 }
+
+extension LogLimitsTests {
+    @Test("Whoever changes rights all the time to keep others busy is not listened to, unless followed") func work()
+        throws
+    {
+        let source = try UpdateLogTests.memory()
+        let first = try source.create(key: key, recovery: UpdateLogTests.recovery.hash, now: 1_000)
+        var updates = [first]
+        for number in 0..<10 {
+            let last = try source.publish(
+                UpdateLogTests.profile("\(number)"), author: first.author, key: key, now: 2_000)
+            updates += [
+                last, try source.publish(.forget(ForgetBody([last.id])), author: first.author, key: key, now: 2_000),
+            ]
+        }
+        var limits = LogLimits()
+        limits.work = 100
+        let log = try UpdateLogTests.memory(limits)
+        let results = try updates.map { try store([$0], log, from: .pull, now: 0)[0] }
+        let stop = try #require(results.firstIndex(of: .ignored(.work)))
+        #expect(updates[stop].kind == .forget)
+        #expect(results[..<stop].allSatisfy { $0 == .accepted })
+        #expect(stop > 4)
+        try log.setFollowed([first.author])
+        #expect(try store(Array(updates[stop...]), log, from: .pull, now: 0).allSatisfy { $0 == .accepted })
+    }
+}
