@@ -9,8 +9,8 @@ enum Rules {
 
     /// The floor of each room; a room imports only from lower floors, so neighbours do not know each other.
     static let floorOfRoom: [String: Int] = [
-        "CSodium": 0, "CPlatform": 0, "Multiformats": 0,
-        "SansIO": 1, "Crypto": 1, "Storage": 1,
+        "CSodium": 0, "CPlatform": 0, "CTagLib": 0, "Multiformats": 0,
+        "SansIO": 1, "Crypto": 1, "Storage": 1, "Media": 1,
         "Transport": 2, "DHT": 2, "BlockExchange": 2, "Gossip": 2, "Catalog": 2, "Placement": 2, "MerkleDAG": 2,
         "PeerNode": 3, "Simulation": 3,
         "HTTPAPI": 4,
