@@ -1,8 +1,9 @@
+import Foundation
 import SansIO
 import Simulation
 import Testing
 
-/// Push and pull together, small; the scenarios `gossip` and `catalog` have the figures.
+/// Push and pull together, small; the scenario `catalog` has the figures.
 @Suite("Updates in a simulated swarm") struct CatalogSwarmTests {
     private static func plan() -> CatalogSwarmPlan {
         var plan = CatalogSwarmPlan()
@@ -59,5 +60,15 @@ import Testing
         let other = CatalogSwarm(plan, seed: 10).run()
         #expect(one.trace == two.trace && one.events == two.events)
         #expect(one.trace != other.trace)
+    }
+
+    @Test(
+        "The scenario meets its goals at full size",
+        .enabled(if: ProcessInfo.processInfo.environment["CATALOG_LARGE"] != nil, "set CATALOG_LARGE=1"),
+        arguments: [1, 2] as [UInt64])
+    func scenario(seed: UInt64) {
+        let report = Scenario.catalog.run(seed: seed)
+        print(report.text)
+        #expect(report.passes)
     }
 }

@@ -1,13 +1,20 @@
 package import Multiformats
 package import SansIO
 
-/// When this node pulls, and from whom: soon after a connection, then every minute from a random peer.
+/// When this node pulls, and from whom: soon after a connection, then every 40 seconds from a random peer, so that
+/// what a push has lost is here within a minute, the session included.
 ///
-/// One session of its own at a time; after one that failed the next follows soon, with another peer. The shell tells
+/// One session of its own at a time. The first three follow each other soon, for a single peer may have come back
+/// itself a moment ago; so does one that failed, with another peer. A session that brought something shows that pushes
+/// get lost: the next comes sooner. The shell tells
 /// it of connections and ends, and asks `next` when `deadline` is reached.
 package struct PullSchedule: Sendable {
     /// The time between pulls, but for a tenth by lot, so that nodes that started together do not pull together.
-    package static let interval = Duration.seconds(60)
+    package static let interval = Duration.seconds(40)
+    /// The time to the next pull after one that brought something.
+    package static let hurry = Duration.seconds(15)
+    /// Whole sessions that follow each other soon, from the start on.
+    package static let first = 3
     /// The time from a connection or a failure to the pull that follows.
     package static let pause = Duration.seconds(2)
     /// After a whole session of this age a new connection brings one forward.
@@ -19,6 +26,7 @@ package struct PullSchedule: Sendable {
     private var running: PeerID?
     private var due: Instant?
     private var lastWhole: Instant?
+    private var wholes = 0
 
     /// A schedule without peers.
     package init(generator: SeededGenerator) { self.generator = generator }
@@ -58,8 +66,10 @@ package struct PullSchedule: Sendable {
         running = nil
         guard outcome.result == .whole else { return due = now + pause() }
         lastWhole = now
-        let tenth = PullSchedule.interval / 10
-        due = now + (PullSchedule.interval - tenth * Double.random(in: 0..<1, using: &generator))
+        wholes += 1
+        guard wholes >= PullSchedule.first else { return due = now + pause() }
+        let time = outcome.figures.updatesReceived > 0 ? PullSchedule.hurry : PullSchedule.interval
+        due = now + time * Double.random(in: 0.9..<1, using: &generator)
     }
 
     private mutating func pause() -> Duration { PullSchedule.pause * Double.random(in: 0.5..<1, using: &generator) }

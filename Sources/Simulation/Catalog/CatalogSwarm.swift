@@ -164,6 +164,16 @@ package final class CatalogSwarm {
         node.links.removeAll { $0 == gone.index }
         node.schedule.disconnected(gone.peer)
         if plan.isPushing { gossip(node, .disconnected(gone.peer)) }
+        after(randomTime(.seconds(1))) { $0.replenish(node) }
+    }
+
+    /// A node that lost connections opens others.
+    private func replenish(_ node: Node) {
+        var attempts = 0
+        while node.isUp, node.links.count < plan.dials, attempts < 20 {
+            attempts += 1
+            connect(node, nodes[Int(generator.next() % UInt64(nodes.count))])
+        }
     }
 
     /// In each period a share of the nodes goes, each at its own time, and comes back.

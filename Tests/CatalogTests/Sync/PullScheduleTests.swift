@@ -24,15 +24,17 @@ import Testing
             return nil
         }
 
-        mutating func end(_ peer: PeerID, _ result: SyncOutcome.Result = .whole) {
-            let outcome = SyncOutcome(result: result, figures: SyncFigures())
+        mutating func end(_ peer: PeerID, _ result: SyncOutcome.Result = .whole, brought: Int = 0) {
+            var figures = SyncFigures()
+            figures.updatesReceived = brought
+            let outcome = SyncOutcome(result: result, figures: figures)
             admission.end(peer, outcome, now: now)
             schedule.ended(peer, outcome, now: now)
         }
     }
 
-    /// Two seconds after the first connection, then every minute, from all of them in turn by lot.
-    @Test func everyMinute() {
+    /// Three soon after the first connection, then one every 40 seconds, from all of them in turn by lot.
+    @Test func everyFortySeconds() {
         var puller = Puller()
         #expect(puller.schedule.deadline == nil)
         for peer in PullScheduleTests.peers { puller.schedule.connected(peer, now: puller.now) }
@@ -42,7 +44,7 @@ import Testing
                 Issue.record("no pull in round \(round)")
                 return
             }
-            #expect(round == 0 ? wait <= .seconds(2) : wait > .seconds(53) && wait <= .seconds(64), "\(wait)")
+            #expect(round < 3 ? wait <= .seconds(8) : wait > .seconds(35) && wait <= .seconds(44), "\(wait)")
             #expect(puller.schedule.deadline == nil, "one at a time")
             asked.insert(peer)
             puller.end(peer)
@@ -79,16 +81,32 @@ import Testing
     @Test func connectionsBringItForward() {
         var puller = Puller()
         puller.schedule.connected(PullScheduleTests.peers[0], now: puller.now)
-        guard let (_, first) = puller.pull() else {
-            Issue.record("no pull")
-            return
+        for _ in 0..<3 {
+            guard let (_, peer) = puller.pull() else {
+                Issue.record("no pull")
+                return
+            }
+            puller.end(peer)
         }
-        puller.end(first)
         puller.schedule.connected(PullScheduleTests.peers[1], now: puller.now + .seconds(1))
-        #expect(puller.schedule.deadline.map { $0 > puller.now + .seconds(50) } == true)
+        #expect(puller.schedule.deadline.map { $0 > puller.now + .seconds(30) } == true)
         puller.schedule.connected(PullScheduleTests.peers[2], now: puller.now + .seconds(20))
         #expect(puller.schedule.deadline.map { $0 <= puller.now + .seconds(22) } == true)
         for peer in PullScheduleTests.peers { puller.schedule.disconnected(peer) }
         #expect(puller.schedule.deadline == nil && puller.pull() == nil)
+    }
+
+    /// What a pull brings, pushes have lost: the next comes after a quarter of a minute.
+    @Test func hurriesWhenItBringsSomething() {
+        var puller = Puller()
+        for peer in PullScheduleTests.peers { puller.schedule.connected(peer, now: puller.now) }
+        for round in 0..<6 {
+            guard let (wait, peer) = puller.pull() else {
+                Issue.record("no pull")
+                return
+            }
+            #expect(round < 3 || wait > .seconds(13) && wait <= .seconds(20), "round \(round): \(wait)")
+            puller.end(peer, brought: 1)
+        }
     }
 }
