@@ -157,6 +157,14 @@ extension SumTree {
         return position < keys.count && keys[position] == key
     }
 
+    /// The first key from `lower` on.
+    package func first(from lower: UpdateKey) -> UpdateKey? {
+        let keys = leaf(for: lower)
+        let position = SumTree.position(of: lower, in: keys)
+        // Behind the last of its leaf: the next leaf is found by rank.
+        return position < keys.count ? keys[position] : select(rank(of: lower))
+    }
+
     /// What comes before `key`: how many keys (its rank) and their sum.
     package func totals(before key: UpdateKey) -> Totals {
         var result = Totals()

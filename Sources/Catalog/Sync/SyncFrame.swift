@@ -26,7 +26,7 @@ import NIOCore
 /// | mode | then | meaning |
 /// |---|---|---|
 /// | 0 skip | nothing | nothing to say |
-/// | 1 fingerprint | 8 bytes | compare: the first bytes of SHA-256(salt, sum of digests modulo 2^256 (32 bytes), count (8)) |
+/// | 1 fingerprint | 8 bytes | compare: of SHA-256(salt, sum of digests modulo 2^256 in 32 bytes, count in 8) |
 /// | 2 list | count (varint), ids | all that the sender has; count at most 1,024 |
 /// | 3 want | count (varint), ids | of those just listed, what the sender lacks |
 ///
@@ -38,8 +38,8 @@ import NIOCore
 /// and, later, with the updates of that range which are not on it, unasked. A message without fingerprints and lists
 /// is the last. Then each peer sends its plan, updates by time, absent where it must, and done.
 ///
-/// On `/coliving/catalog/ask/1.0.0` the initiator sends ask and nothing else; the responder a plan, those of the updates
-/// that it holds, and done.
+/// On `/coliving/catalog/ask/1.0.0` the initiator sends ask and nothing else; the responder a plan, those of the
+/// updates that it holds, and done.
 enum SyncFrame: UInt8 {
     case hello = 1
     case ranges = 2
@@ -117,7 +117,7 @@ struct ShortID: Hashable, Sendable {
 
     /// The key in `set` that has this id.
     func key(in set: SumTree) -> UpdateKey? {
-        guard let key = set.keys(from: lowest, limit: 1).first, ShortID(key) == self else { return nil }
+        guard let key = set.first(from: lowest), ShortID(key) == self else { return nil }
         return key
     }
 

@@ -115,7 +115,7 @@ extension SyncSession {
 
     private mutating func give(_ lower: UpdateKey, _ upper: UpdateKey, _ set: SumTree) {
         // Of most lists everything is known: look before counting.
-        guard let next = set.keys(from: lower, to: upper, limit: 1).first else { return }
+        guard lower < upper, let next = set.first(from: lower), next < upper else { return }
         if outgoing.ranges.count < limits.ids {
             outgoing.ranges.append((next, upper))
         } else {

@@ -91,6 +91,7 @@ import Testing
         #expect(tree.keys(from: bounds[0], to: bounds[1]) == Array(model.keys[ranks[0]..<ranks[1]]), note)
         let limit = Int.random(in: 0...20, using: &generator)
         #expect(tree.keys(from: bounds[0], limit: limit) == Array(model.keys[ranks[0]...].prefix(limit)), note)
+        #expect(tree.first(from: bounds[0]) == (ranks[0] < tree.count ? model.keys[ranks[0]] : nil), note)
         #expect(tree.contains(bounds[0]) == model.keys.contains(bounds[0]), note)
         #expect(tree.select(-1) == nil && tree.select(tree.count) == nil, note)
         guard tree.count > 1 else { return }
