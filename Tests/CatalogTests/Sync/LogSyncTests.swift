@@ -1,4 +1,5 @@
 import Catalog
+import GRDB
 import Multiformats
 import NIOCore
 import PeerCrypto
@@ -13,8 +14,10 @@ import Testing
         var tree = SumTree()
         var now: UInt64
 
-        init(now: UInt64, limits: LogLimits = LogLimits()) throws {
-            log = try UpdateLog(CatalogDatabase(path: ":memory:"), limits: limits)
+        init(now: UInt64, limits: LogLimits = LogLimits(), hasView: Bool = false) throws {
+            let database = try CatalogDatabase(path: ":memory:")
+            if hasView { try CatalogView.open(database) }
+            log = try UpdateLog(database, limits: limits, sink: hasView ? CatalogView() : nil)
             self.now = now
         }
 
@@ -102,6 +105,46 @@ import Testing
                 #expect(mine?.heads == first?.heads && mine?.updates == first?.updates, "seed \(seed)")
                 #expect(mine?.isEquivocated == first?.isEquivocated, "seed \(seed)")
             }
+        }
+    }
+
+    /// Histories with rotations, grants, revokes and forgetting, of which every node has another part: after pulls in
+    /// random order all have equal sets and equal views, and the view is that of everything merged at once.
+    @Test(arguments: 1...6 as ClosedRange<UInt64>)
+    func allViewsBecomeEqual(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let history = try RandomHistory(seed: seed, authors: 4, updates: 120)
+        let obvious = ObviousRights(history.updates)
+        let expected = try CatalogDatabase(path: ":memory:").write { database in
+            _ = try CatalogView.prepare(database)
+            try CatalogView().apply(history.updates.filter { obvious.counts($0) }, in: database)
+            return try ViewFingerprint.of(database)
+        }
+        var nodes = try (0..<5).map { _ in try Node(now: 1_000, hasView: true) }
+        for index in nodes.indices {
+            for (number, author) in history.authors.enumerated() {
+                // A beginning of each log, and all of one's own.
+                let count =
+                    number == index ? author.updates.count : Int.random(in: 0...author.updates.count, using: &generator)
+                let blocks = author.updates.prefix(count).map { SyncBlock($0) }
+                let isValid = nodes[index].take(blocks)
+                #expect(isValid, "seed \(seed)")
+            }
+        }
+        var rounds = 0
+        while Set(nodes.map(\.tree.digest)).count > 1, rounds < 20 {
+            rounds += 1
+            let one = Int.random(in: 0..<5, using: &generator)
+            let other = (one + Int.random(in: 1..<5, using: &generator)) % 5
+            let pair = LogSyncTests.sync(nodes[one], nodes[other], seed: generator.next())
+            #expect(pair.outcomes.map { $0?.result } == [.whole, .whole], "seed \(seed)")
+            (nodes[one], nodes[other]) = (pair.shelves[0], pair.shelves[1])
+        }
+        let everything = SumTree(history.updates.map { UpdateKey($0) })
+        for node in nodes {
+            #expect(node.tree.digest == everything.digest, "seed \(seed) after \(rounds) pulls")
+            let view = try node.log.database.read { try ViewFingerprint.of($0) }
+            #expect(view == expected, "seed \(seed)")
         }
     }
 
