@@ -5,9 +5,15 @@ import NIOHTTP1
 
 /// One connection of the server: request after request, each read to its end before the next.
 ///
-///     decoder -> pipelining -> RequestGuard -> IdleCloser -> this
+///     DepartureHandler -> decoder -> pipelining -> RequestGuard -> SilenceHandler -> this
 struct HTTPConnection: ServerChildChannel {
-    typealias Value = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
+    /// What `setup` makes for `handle`.
+    struct Value: ServerChildChannelValue {
+        let http: NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
+        /// Completes when the peer is gone or will send nothing more.
+        let gone: EventLoopFuture<Void>
+        var channel: any Channel { http.channel }
+    }
 
     let responder: Responder
 
@@ -30,24 +36,29 @@ struct HTTPConnection: ServerChildChannel {
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let operations = channel.pipeline.syncOperations
+            let departure = DepartureHandler(channel.eventLoop.makePromise())
+            let gone = departure.gone.futureResult
+            // In front of pipelining, which keeps such news until the present answer has ended.
+            try operations.addHandler(departure)
             try operations.configureHTTPServerPipeline(
                 withPipeliningAssistance: true, withErrorHandling: false, withOutboundHeaderValidation: true,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.decoderLimits)
             try operations.addHandlers(
                 RequestGuard(), SilenceHandler(head: Self.headTimeout, idle: Self.idleTimeout))
-            return try NIOAsyncChannel(
+            let http = try NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>(
                 wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+            return Value(http: http, gone: gone)
         }
     }
 
     func handle(value: Value, logger: Logger) async {
         let address = value.channel.remoteAddress?.ipAddress ?? "local"
         do {
-            try await value.executeThenClose { inbound, outbound in
+            try await value.http.executeThenClose { inbound, outbound in
                 let reader = RequestReader(inbound.makeAsyncIterator())
                 while let head = try await reader.nextHead() {
                     try await responder.respond(
-                        to: head, body: reader, outbound: outbound, from: address, closed: value.channel.closeFuture)
+                        to: head, body: reader, outbound: outbound, from: address, closed: value.gone)
                     guard head.isKeepAlive, try await reader.skipBody(limit: RequestReader.maximumSkipped) else {
                         break
                     }
@@ -114,6 +125,27 @@ final class RequestReader {
     private func next() async throws -> HTTPServerRequestPart? {
         try await iterator.next(isolation: #isolation)
     }
+}
+
+/// Tells when a connection's peer goes, which an answer that waits for something would not notice.
+private final class DepartureHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    let gone: EventLoopPromise<Void>
+
+    init(_ gone: EventLoopPromise<Void>) { self.gone = gone }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { gone.succeed() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        gone.succeed()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { gone.succeed() }
 }
 
 /// Closes a connection whose peer takes too long: for a head, or for anything while no answer is on its way.

@@ -11,7 +11,8 @@ package struct RPCRequest {
     let parts: (any PartReader)?
     /// What it carries when it comes from this machine.
     package let files: LocalFiles?
-    /// Completes when whoever asked is gone; nil when that is this process.
+    /// Completes when whoever asked is gone, or has said that it sends nothing more, which programs only do when
+    /// they go; nil when that is this process.
     let closed: EventLoopFuture<Void>?
 
     package init(_ command: String, _ parameters: Parameters = Parameters(), files: LocalFiles? = nil) {

@@ -132,9 +132,9 @@ struct PubSubHostilityTests {
             let inbox = try await a.inbox(topic)
             let stream = try await raw.open(to: a)
             stream.subscribe(topic)
-            try await eventually { raw.heard.withLock { $0.contains { $0.graft == [topic] } } }
+            try await eventually { raw.heard.withLock { $0.contains { $0.graft.contains(topic) } } }
             let first = raw.heard.withLock { $0.first }
-            #expect(first?.subscriptions == [.init(topic, isSubscribed: true)])
+            #expect(first?.subscriptions.contains(.init(topic, isSubscribed: true)) == true)
             inbox.stop()
             try await eventually {
                 raw.heard.withLock { $0.flatMap(\.prune) }.contains { $0.topic == topic && $0.backoff == 10 }

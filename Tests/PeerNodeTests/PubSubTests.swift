@@ -17,7 +17,7 @@ struct PubSubTests {
         try await withNodes("a", "b") { nodes, _ in
             let (a, b) = (nodes[0], nodes[1])
             let (atA, atB) = (try await a.inbox(topic), try await b.inbox(topic))
-            #expect(try await a.pubsubTopics() == [topic])
+            #expect(try await a.pubsubTopics().contains(topic))
             try await b.connect(a.addresses[0])
             try await a.sees(b.peerID, in: topic)
             try await b.sees(a.peerID, in: topic)
@@ -86,7 +86,7 @@ struct PubSubTests {
             #expect(!atB.texts.contains("for the second"))
             second.stop()
             try await a.sees(in: topic)
-            #expect(try await b.pubsubTopics().isEmpty)
+            #expect(try await !b.pubsubTopics().contains(topic))
             #expect(try await a.publish(ByteBuffer(string: "late"), to: topic) == 0)
             #expect(atA.texts.contains("late"))
             #expect(second.texts.contains("late") == false)
