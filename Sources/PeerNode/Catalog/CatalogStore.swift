@@ -68,6 +68,12 @@ package final class CatalogStore: Sendable {
     /// Waits for the write that is under way, and closes the file. Whatever comes later fails.
     package func close() async {
         try? await lane.shutdownGracefully()
+        seal()
+    }
+
+    private func seal() {
+        // Connections that only read are closed last, and cannot put the write-ahead log into the file.
+        _ = try? database.writer.writeWithoutTransaction { try $0.checkpoint(.truncate) }
         try? database.close()
     }
 
