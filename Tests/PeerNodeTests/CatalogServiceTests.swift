@@ -160,6 +160,40 @@ import Transport
         }
     }
 
+    @Test("A backup that was restored learns what its author said since, before it signs anything")
+    func restored() async throws {
+        try await withTemporaryFolder { folder in
+            var a = try await makeNode(folder, "a", online: false)
+            let (author, _) = try await a.catalog.createAuthor(name: "ann")
+            try await a.publish(name: "before")
+            await a.stop()
+            let (place, backup) = (folder.appendingPathComponent("a"), folder.appendingPathComponent("backup"))
+            try FileManager.default.copyItem(at: place, to: backup)
+            a = try await makeNode(folder, "a", online: false)
+            let last = try await a.publish(name: "after")
+            await a.stop()
+            a = try await makeNode(folder, "a")
+            let witness = try await makeNode(folder, "witness")
+            try await witness.connect(to: a)
+            try await witness.reaches(try await a.catalog.digest())
+            await a.stop()
+            // The witness gave the old one a session; a third node has it from the witness and takes the new one's.
+            let third = try await makeNode(folder, "third")
+            try await third.connect(to: witness)
+            try await third.reaches(try await witness.catalog.digest())
+            try FileManager.default.removeItem(at: place)
+            try FileManager.default.moveItem(at: backup, to: place)
+            a = try await makeNode(folder, "a") {
+                $0.network.bootstrap = third.addresses.map(\.description)
+            }
+            let next = try await a.publish(name: "restored")
+            #expect(next.seq == last.seq + 1 && next.header.prev == [last.id])
+            let summary = try await a.catalog.author(author)
+            #expect(summary?.isEquivocated == false)
+            for node in [a, witness, third] { await node.stop() }
+        }
+    }
+
     @Test("A pull on demand says what it did; a second waits its turn")
     func demanded() async throws {
         try await withTemporaryFolder { folder in
@@ -220,8 +254,8 @@ import Transport
             let (author, _) = try await a.catalog.createAuthor(name: "ann")
             for number in 0..<30 { try await a.publish(name: "\(number)") }
             let path = folder.appendingPathComponent("all.catalog").path
-            let count = try await a.catalog.export(to: path)
-            #expect(count == 31)
+            let length = try await a.catalog.export(to: path)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count == length)
             let b = try await makeNode(folder, "b", online: false)
             let report = try await b.catalog.import(from: path)
             #expect(report.read == 31 && report.accepted == 31 && report.rejected == 0)
@@ -236,19 +270,46 @@ import Transport
             let broken = folder.appendingPathComponent("broken").path
             for length in [20, bytes.count / 2, bytes.count - 1] {
                 try bytes.prefix(length).write(to: URL(fileURLWithPath: broken))
-                await #expect(throws: CatalogServiceError.damagedExport(broken, imported: 0)) {
-                    try await c.catalog.import(from: broken)
-                }
+                await #expect(throws: CatalogServiceError.self) { try await c.catalog.import(from: broken) }
             }
+            // What came before a damage is good, and nothing else is taken.
             var changed = bytes
-            changed[changed.count / 2] ^= 1
+            changed[changed.count - 100] ^= 1
             try changed.write(to: URL(fileURLWithPath: broken))
-            await #expect(throws: (any Error).self) { try await c.catalog.import(from: broken) }
+            let d = try await makeNode(folder, "d", online: false)
+            let rest = try await d.catalog.import(from: broken)
+            #expect(rest.accepted == 30 && rest.rejected == 1)
+            let missing = folder.appendingPathComponent("nowhere").path
+            await #expect(throws: CatalogServiceError.cannotRead(missing)) { try await c.catalog.import(from: missing) }
             try Data("something else".utf8).write(to: URL(fileURLWithPath: broken))
             await #expect(throws: CatalogServiceError.notAnExport(broken)) {
                 try await c.catalog.import(from: broken)
             }
-            for node in [a, b, c] { await node.stop() }
+            for node in [a, b, c, d] { await node.stop() }
+        }
+    }
+
+    @Test("A clock is judged by the median of five peers, those heard last")
+    func clocks() async throws {
+        let clocks = PeerClocks(now: { 0 })
+        func peer(_ number: UInt8) -> PeerID { KeyPair(seed: [UInt8](repeating: number, count: 32)).peerID }
+        for (number, theirs) in [1_000, 900, 5_000_000, 1_100].enumerated() {
+            clocks.note(peer(UInt8(number)), theirs: UInt64(theirs), ours: 1_000)
+        }
+        #expect(clocks.offset == nil)
+        clocks.note(peer(4), theirs: 0, ours: 1_000)
+        #expect(clocks.offset == 0)
+        // The same peer counts once; the oldest make room.
+        for _ in 0..<9 { clocks.note(peer(4), theirs: .max, ours: 1_000) }
+        #expect(clocks.offset == -100)
+        for number in 5..<10 { clocks.note(peer(UInt8(number)), theirs: 1_000, ours: 400_000) }
+        #expect(clocks.offset == 399_000)
+        // Nodes tell each other their time, and here all have the same.
+        try await withNodes("a", "b", "c", "d", "e", "f") { nodes, _ in
+            for node in nodes.dropFirst() { try await node.connect(to: nodes[0]) }
+            try await eventually { try await nodes[0].catalog.status().clockOffset != nil }
+            let offset = try await nodes[0].catalog.status().clockOffset
+            #expect((offset ?? .max).magnitude < 10_000)
         }
     }
 

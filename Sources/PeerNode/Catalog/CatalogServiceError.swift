@@ -13,6 +13,7 @@ package enum CatalogServiceError: Error, Sendable, Hashable {
     /// The export ends too early or was changed; so many updates before that were taken.
     case damagedExport(String, imported: Int)
     case cannotWrite(String)
+    case cannotRead(String)
     /// Nobody who is connected speaks the catalog's protocol.
     case noPeers
     /// The peer gives no session now.
@@ -30,6 +31,7 @@ extension CatalogServiceError: CustomStringConvertible {
         case .notAnExport(let path): "\(path) is no export of a catalog."
         case .damagedExport(let path, let count):
             "\(path) ends too early or was changed; the \(count) updates before that were taken."
+        case .cannotRead(let path): "\(path) cannot be read."
         case .cannotWrite(let path): "\(path) cannot be written."
         case .noPeers: "No connected peer keeps a catalog: see `peernode swarm peers`."
         case .refused(let seconds): "The peer wants no session for \(seconds) seconds: try again then."

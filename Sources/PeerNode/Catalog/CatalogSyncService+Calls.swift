@@ -89,6 +89,8 @@ extension CatalogSyncService {
 /// Asking three peers what they know of this node's own authors, before those sign anything.
 struct Settling {
     static let peers = 3
+    /// Once somebody has answered, others are waited for only so long: a small network may have no three.
+    static let quiet = Duration.seconds(2)
 
     /// Who waits for it; nobody when it is over.
     var waiters: [CheckedContinuation<Void, Never>] = []
@@ -146,6 +148,15 @@ extension CatalogSyncService {
         if outcome.result == .whole { settling.answered += 1 }
         if settling.answered >= Settling.peers { return endSettling() }
         settleSoon()
+        let (asked, answered) = (settling.asked.count, settling.answered)
+        guard answered > 0 else { return }
+        plane.controlLoop.scheduleTask(in: TimeAmount(Settling.quiet)) { [weak self] in
+            guard let self else { return }
+            self.assumeIsolated { service in
+                guard service.settling.asked.count == asked, service.settling.running == nil else { return }
+                service.endSettling()
+            }
+        }
     }
 
     func endSettling() {

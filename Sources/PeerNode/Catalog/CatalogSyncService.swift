@@ -52,6 +52,7 @@ actor CatalogSyncService {
     private var timer: Scheduled<Void>?
     private var timerDeadline: Instant?
     private var observer: UInt64?
+    private var clockTask: RepeatedTask?
     var stopped = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -100,6 +101,11 @@ actor CatalogSyncService {
         }
         clocks.serve(host)
         observer = host.observe { [weak self] event in self?.onControl { $0.followed(event) } }
+        clockTask = plane.controlLoop.scheduleRepeatedTask(initialDelay: .minutes(10), delay: .minutes(10)) {
+            [weak self] _ in
+            guard let self else { return }
+            self.assumeIsolated { $0.compareClocks() }
+        }
         for connection in host.connections {
             if let spoken = host.peerStore.protocols(of: connection.remotePeer) {
                 speaks(connection.remotePeer, spoken)
@@ -115,6 +121,7 @@ actor CatalogSyncService {
         for id in [protocolID, askProtocolID, PeerClocks.protocolID] { host.stopHandling(id) }
         if let observer { host.stopObserving(observer) }
         timer?.cancel()
+        clockTask?.cancel()
         endSettling()
         for session in sessions.values { session.stream.stop(session.loop) }
     }
@@ -140,6 +147,16 @@ actor CatalogSyncService {
         schedule.connected(peer, now: ControlPlane.now)
         settleSoon()
         work()
+    }
+
+    /// Asks a few peers for their time again: clocks drift, and are set.
+    private func compareClocks() {
+        for peer in speakers.shuffled(using: &generator).prefix(PeerClocks.count) {
+            guard let connection = host.connection(to: peer),
+                host.peerStore.protocols(of: peer)?.contains(PeerClocks.protocolID) == true
+            else { continue }
+            clocks.ask(connection, of: host)
+        }
     }
 
     private func left(_ peer: PeerID) {

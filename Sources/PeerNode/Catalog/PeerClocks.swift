@@ -1,4 +1,4 @@
-import Multiformats
+package import Multiformats
 import NIOCore
 import Synchronization
 import Transport
@@ -7,26 +7,27 @@ import Transport
 ///
 /// A peer that is asked on a stream of `/coliving/time/1.0.0` writes its time, 8 bytes big-endian, in milliseconds
 /// since 1970, and closes. The median of five is believed: three of them would have to lie.
-final class PeerClocks: Sendable {
+package final class PeerClocks: Sendable {
     static let protocolID = "/coliving/time/1.0.0"
     /// How far ahead or behind the clock may be, in milliseconds.
-    static let tolerance: UInt64 = 5 * 60_000
+    package static let tolerance: UInt64 = 5 * 60_000
     /// Peers that are heeded, those heard last.
     static let count = 5
 
     private let samples = Mutex<[(peer: PeerID, offset: Int64)]>([])
     private let now: @Sendable () -> UInt64
 
-    init(now: @escaping @Sendable () -> UInt64) { self.now = now }
+    /// `now` is this node's clock, in milliseconds since 1970.
+    package init(now: @escaping @Sendable () -> UInt64) { self.now = now }
 
     /// Milliseconds by which this clock is ahead of the median; `nil` until five peers have said theirs.
-    var offset: Int64? {
+    package var offset: Int64? {
         let sorted = samples.withLock { $0.map(\.offset) }.sorted()
         return sorted.count < Self.count ? nil : sorted[sorted.count / 2]
     }
 
     /// Notes that a peer's clock shows `theirs` when this one shows `ours`.
-    func note(_ peer: PeerID, theirs: UInt64, ours: UInt64) {
+    package func note(_ peer: PeerID, theirs: UInt64, ours: UInt64) {
         let offset = Int64(clamping: ours).subtractingReportingOverflow(Int64(clamping: theirs)).partialValue
         samples.withLock { samples in
             samples.removeAll { $0.peer == peer }
