@@ -127,7 +127,7 @@ import Transport
             try await late.reaches(try await a.catalog.digest())
             #expect(try late.name(of: authors[0]) == "a 19" && late.name(of: authors[1]) == "b 19")
             let status = try await late.catalog.status()
-            #expect(status.updates == 42 && status.peers == 1 && status.counters.accepted == 42)
+            #expect(status.updates == 42 && status.peers >= 1 && status.counters.accepted == 42)
             for node in [late, a, b] { await node.stop() }
             // And after a restart nothing is pulled again.
             let again = try await makeNode(folder, "c", online: false)
