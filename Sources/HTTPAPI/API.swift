@@ -21,11 +21,14 @@ package final class API: Sendable {
     package let node: Node
     /// The keys that names are signed with.
     let keys: KeyStore
+    /// What anyone may read below `/v1`; nil where the node keeps no catalog.
+    let catalog: CatalogAPI?
     /// Asks the program to stop; returns at once.
     let stop: @Sendable () -> Void
 
-    package init(node: Node, stop: @escaping @Sendable () -> Void) {
+    package init(node: Node, catalog: (any CatalogSource)? = nil, stop: @escaping @Sendable () -> Void) {
         self.node = node
+        self.catalog = catalog.map { CatalogAPI($0, media: NodeMedia(node: node)) }
         keys = KeyStore(repository: node.configuration.repository, identity: node.identity)
         self.stop = stop
     }

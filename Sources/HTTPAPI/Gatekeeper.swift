@@ -48,11 +48,16 @@ package final class Gatekeeper: Sendable {
         }
     }
 
-    /// Throws unless the request comes to one of our names, and from no page or from an allowed one.
-    package func checkHostAndOrigin(_ credentials: Credentials) throws(RPCError) {
-        guard let host = credentials.host, isAllowed(host: host) else {
+    /// Throws unless the request comes to one of our names.
+    package func checkHost(_ host: String?) throws(RPCError) {
+        guard let host, isAllowed(host: host) else {
             throw RPCError(.forbidden, "this Host is not allowed; add it to api.allowed_hosts if it is yours")
         }
+    }
+
+    /// Throws unless the request comes to one of our names, and from no page or from an allowed one.
+    package func checkHostAndOrigin(_ credentials: Credentials) throws(RPCError) {
+        try checkHost(credentials.host)
         if let origin = credentials.origin, !origins.contains(origin) {
             throw RPCError(.forbidden, "this Origin is not allowed; add it to api.allowed_origins if it is yours")
         }

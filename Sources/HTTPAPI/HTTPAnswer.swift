@@ -6,12 +6,12 @@ import NIOHTTP1
 ///
 /// Used by the task of its request.
 final class HTTPAnswer: RPCSink {
-    private let outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
-    private var fields: HTTPHeaders
+    let outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
+    var fields: HTTPHeaders
 
     /// Whether the head is on its way.
-    private(set) var hasBegun = false
-    private var hasEnded = false
+    var hasBegun = false
+    var hasEnded = false
     /// Pieces that are too small to be worth a crossing to the connection's loop each.
     private var small = ByteBuffer()
 

@@ -19,7 +19,14 @@ struct Responder: Sendable {
         let path = String(head.uri.prefix { $0 != "?" })
         let answer = HTTPAnswer(outbound, fields: fields(for: head))
         do {
-            try await route(head, path: path, body: body, answer: answer, from: address, closed: closed)
+            if V1Request.isOurs(path), let request = V1Request(head) {
+                try await read(request, answer: answer)
+            } else {
+                try await route(head, path: path, body: body, answer: answer, from: address, closed: closed)
+            }
+        } catch let error as BrokenAnswer {
+            logger.debug("ended early", metadata: ["path": "\(path)", "reason": "\(error.reason)"])
+            throw error
         } catch {
             let error = error as? RPCError ?? RPCError(describing: error)
             logger.debug("failed", metadata: ["path": "\(path)", "reason": "\(error.message)"])
@@ -27,6 +34,20 @@ struct Responder: Sendable {
             _ = try await body.skipBody(limit: RequestReader.maximumSkipped)
             try await answer.fail(error)
         }
+    }
+
+    /// Answers what anyone may read, from any page: it is public, and needs no token. The Host is looked at all the
+    /// same, so that no page of a foreign name passes for one of this node.
+    private func read(_ request: V1Request, answer: HTTPAnswer) async throws {
+        let reply: V1Answer
+        do throws(RPCError) {
+            try gatekeeper.checkHost(request.headers.first(name: "host"))
+            guard let catalog = api.catalog else { throw RPCError(.unavailable, "this node keeps no catalog") }
+            reply = await catalog.answer(request)
+        } catch {
+            reply = CatalogAPI.answer(V1Problem(HTTPResponseStatus(statusCode: error.status), error.message))
+        }
+        try await answer.deliver(reply, isHead: request.method == .head)
     }
 
     private func route(

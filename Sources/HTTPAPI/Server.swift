@@ -5,12 +5,13 @@ import NIOPosix
 import PeerNode
 import Synchronization
 
-/// The HTTP face of a node: Kubo's RPC below `/api/v0/`, and `/healthz`, `/readyz` and `/version`.
+/// The HTTP face of a node: Kubo's RPC below `/api/v0/`, the catalog below `/v1/`, and `/healthz`, `/readyz` and
+/// `/version`.
 ///
 ///     connection -> RequestGuard (one way to read it) -> Gatekeeper (Host, Origin, token) -> API -> HTTPAnswer
 ///
-/// It serves no user content and no pages. A request of the RPC must be a POST, so that no link or image of a
-/// web page can be one.
+/// It serves no pages, and of user content only the audio and pictures that the catalog names, sandboxed. A request
+/// of the RPC must be a POST, so that no link or image of a web page can be one.
 package final class APIServer: Sendable {
     /// Where it listens: `http://127.0.0.1:5101`.
     package let url: String
