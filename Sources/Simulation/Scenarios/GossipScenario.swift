@@ -1,16 +1,16 @@
-import Gossip
+package import Gossip
 import SansIO
 
 extension Scenario {
     /// The links of all gossip scenarios.
-    static var gossipLinks: LinkSettings {
+    package static var gossipLinks: LinkSettings {
         var links = LinkSettings()
         links.latency = 25...50
         return links
     }
 
     /// What nodes run with that may meet attackers.
-    static var gossipConfiguration: GossipConfiguration {
+    package static var gossipConfiguration: GossipConfiguration {
         var configuration = GossipConfiguration()
         configuration.scoring = .largeSwarm
         configuration.topicSettings[GossipSwarm.topic] = .anonymous(dataBytes: 64 << 10, scoring: .largeSwarm)
@@ -18,7 +18,7 @@ extension Scenario {
     }
 
     /// Honest nodes, each of which has dialled ten others, warmed up.
-    static func gossipSwarm(
+    package static func gossipSwarm(
         _ count: Int, seed: UInt64, links: LinkSettings = gossipLinks, roles: [Int: GossipRole] = [:]
     ) -> GossipSwarm {
         let swarm = GossipSwarm(seed: seed, links: links)
@@ -75,14 +75,14 @@ extension Scenario {
 
 extension GossipSwarm {
     /// Connects a node with so many others among the first `count`, by lot.
-    func dial(_ degree: Int, from node: GossipNode, among count: Int) {
+    package func dial(_ degree: Int, from node: GossipNode, among count: Int) {
         for _ in 0..<degree {
             for _ in 0..<10 where connect(node, nodes[Int(generator.next() % UInt64(count))]) { break }
         }
     }
 
     /// Random honest nodes publish, one after the other; returns when the last has.
-    func publish(_ count: Int, perSecond: Int, by publishers: [GossipNode]? = nil) {
+    package func publish(_ count: Int, perSecond: Int, by publishers: [GossipNode]? = nil) {
         let candidates = publishers ?? nodes.filter(\.isHonest)
         for _ in 0..<count {
             let up = candidates.filter(\.isUp)

@@ -51,7 +51,7 @@ package enum Scenario: String, CaseIterable, Sendable {
         case .gossip: 1000
         case .catalog: 60
         case .gossipChurn: 200
-        case .gossipAttacks: 200
+        case .gossipAttacks: 100
         }
     }
 
