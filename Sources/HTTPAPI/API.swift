@@ -21,14 +21,15 @@ package final class API: Sendable {
     package let node: Node
     /// The keys that names are signed with.
     let keys: KeyStore
-    /// What anyone may read below `/v1`; nil where the node keeps no catalog.
-    let catalog: CatalogAPI?
+    /// What anyone may read below `/v1`.
+    let catalog: CatalogAPI
     /// Asks the program to stop; returns at once.
     let stop: @Sendable () -> Void
 
+    /// - Parameter catalog: what `/v1` answers from instead of the node's own catalog.
     package init(node: Node, catalog: (any CatalogSource)? = nil, stop: @escaping @Sendable () -> Void) {
         self.node = node
-        self.catalog = catalog.map { CatalogAPI($0, media: NodeMedia(node: node)) }
+        self.catalog = CatalogAPI(catalog ?? node.catalog, media: NodeMedia(node: node))
         keys = KeyStore(repository: node.configuration.repository, identity: node.identity)
         self.stop = stop
     }

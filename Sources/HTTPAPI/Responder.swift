@@ -42,8 +42,7 @@ struct Responder: Sendable {
         let reply: V1Answer
         do throws(RPCError) {
             try gatekeeper.checkHost(request.headers.first(name: "host"))
-            guard let catalog = api.catalog else { throw RPCError(.unavailable, "this node keeps no catalog") }
-            reply = await catalog.answer(request)
+            reply = await api.catalog.answer(request)
         } catch {
             reply = CatalogAPI.answer(V1Problem(HTTPResponseStatus(statusCode: error.status), error.message))
         }
