@@ -138,7 +138,7 @@ let testTargets: [Target] = [
         "HTTPAPI",
         [
             "HTTPAPI", "PeerNode", "DHT", "MerkleDAG", "Gossip", "Catalog", "Media", "PeerCrypto", "Multiformats",
-            nioCore, nioPosix, logging,
+            "SansIO", nioCore, nioPosix, nioHTTP1, logging,
         ]),
     tests("CLI", ["Multiformats"]),
     tests("Tidy", []),

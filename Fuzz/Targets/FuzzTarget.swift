@@ -20,7 +20,7 @@ package struct FuzzTarget: Sendable, CustomStringConvertible {
     /// Every target, in the order of the floors.
     package static let all: [FuzzTarget] =
         multiformats + crypto + exchange + dags + transport + localDiscovery + datagrams + dht + http
-        + gossip + catalogSync + catalogUpdates + media
+        + gossip + catalogSync + catalogUpdates + media + catalogQueries
 
     /// The target of that name.
     package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
