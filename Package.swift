@@ -125,7 +125,7 @@ let testTargets: [Target] = [
     tests("Simulation", ["Simulation", "DHT", "Gossip", "Catalog", "SansIO", "PeerCrypto", "Multiformats"]),
     tests("Gossip", ["Gossip", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
     tests("Catalog", ["Catalog", "SansIO", "Storage", "PeerCrypto", "Multiformats", nioCore, grdb]),
-    tests("Media", ["Media", "Multiformats"]),
+    tests("Media", ["Media", "SansIO", "Multiformats"]),
     tests("BlockExchange", ["BlockExchange", "SansIO", "PeerCrypto", "Multiformats", nioCore]),
     tests(
         "PeerNode",
@@ -173,7 +173,8 @@ let benchmarks: [Target] =
         .executableTarget(
             name: "benchmarks",
             dependencies: [
-                "Swarm", "PeerNode", "Transport", "DHT", "PeerCrypto", "SansIO", "Multiformats", nioCore, nioPosix,
+                "Swarm", "PeerNode", "Transport", "DHT", "Gossip", "Catalog", "PeerCrypto", "SansIO", "Multiformats",
+                nioCore, nioPosix,
                 logging,
             ],
             path: "Benchmarks", swiftSettings: house)
