@@ -1,4 +1,5 @@
 import Foundation
+package import Media
 import MerkleDAG
 import Multiformats
 package import PeerNode
@@ -15,7 +16,9 @@ package final class API: Sendable {
         uniqueKeysWithValues: [
             contentCommands, addCommands, blockCommands, dagCommands, carCommands, pinCommands, repoCommands,
             swarmCommands, bitswapCommands, statsCommands, nodeCommands, configCommands, bootstrapCommands,
-            routingCommands, provideCommands, nameCommands, keyCommands, pubsubCommands,
+            routingCommands, provideCommands, nameCommands, keyCommands, pubsubCommands, authorCommands,
+            publishCommands, catalogContentCommands, catalogListCommands, edgeCommands, findCommands, updateCommands,
+            catalogCommands,
         ].joined().map { ($0.name, $0) })
 
     package let node: Node
@@ -23,13 +26,19 @@ package final class API: Sendable {
     let keys: KeyStore
     /// What anyone may read below `/v1`.
     let catalog: CatalogAPI
+    /// Runs TagLib in a process of its own; nil where the program cannot be started so.
+    let tagHelper: TagHelper?
     /// Asks the program to stop; returns at once.
     let stop: @Sendable () -> Void
 
-    /// - Parameter catalog: what `/v1` answers from instead of the node's own catalog.
-    package init(node: Node, catalog: (any CatalogSource)? = nil, stop: @escaping @Sendable () -> Void) {
+    /// Answers `/v1` from `catalog`, the node's own by default.
+    package init(
+        node: Node, catalog: (any CatalogSource)? = nil, tagHelper: TagHelper? = nil,
+        stop: @escaping @Sendable () -> Void
+    ) {
         self.node = node
         self.catalog = CatalogAPI(catalog ?? node.catalog, media: NodeMedia(node: node))
+        self.tagHelper = tagHelper
         keys = KeyStore(repository: node.configuration.repository, identity: node.identity)
         self.stop = stop
     }

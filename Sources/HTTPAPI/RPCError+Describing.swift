@@ -22,7 +22,7 @@ extension RPCError {
             case let error as PubSubError: RPCError(Self.kind(of: error), error.description)
             case let error as ConfigurationError: RPCError(.failure, error.description)
             case is CancellationError: RPCError(.timeout, "the request was cancelled")
-            default: RPCError(.failure, "\(error)")
+            default: RPCError(catalog: error) ?? RPCError(.failure, "\(error)")
             }
     }
 
