@@ -11,7 +11,7 @@ struct LocalNode: NodeClient {
         let logger = Logger(label: "peernode") { LogOutput(label: $0, format: configuration.log.format) }
         LogLevels.set("error", for: nil)
         let node = try await Node.open(configuration, logger: logger)
-        return LocalNode(node: node, api: API(node: node) {})
+        return LocalNode(node: node, api: API(node: node, tagHelper: TagHelperCommand.helper) {})
     }
 
     func close() async { await node.stop() }

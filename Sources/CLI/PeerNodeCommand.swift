@@ -18,6 +18,9 @@ struct PeerNodeCommand: AsyncParsableCommand {
               peernode run
               peernode add holiday.jpg
               peernode get bafy... -o holiday.jpg
+              peernode author new ada
+              peernode publish ~/Music/Lichtung
+              peernode search lichtung
 
             EXIT CODES
               0 ok, 1 failure, 2 usage, 3 not found, 4 unauthorized, 5 timeout, 6 conflict or locked,
@@ -29,9 +32,15 @@ struct PeerNodeCommand: AsyncParsableCommand {
             AddCommand.self, GetCommand.self, CatCommand.self, LsCommand.self,
             BlockCommand.self, DagCommand.self, PinCommand.self, RefsCommand.self, RepoCommand.self,
             RoutingCommand.self, ProvideCommand.self, NameCommand.self, KeyCommand.self, BootstrapCommand.self,
+            AuthorCommand.self, ProfileCommand.self, PublishCommand.self, ContentCommand.self, ContentListCommand.self,
+            FollowCommand.self, UnfollowCommand.self, SaveCommand.self, UnsaveCommand.self, RepostCommand.self,
+            UnrepostCommand.self, SubscribeCommand.self, UnsubscribeCommand.self, CommentCommand.self,
+            FeedCommand.self, SearchCommand.self, TrendingCommand.self, ResolveCommand.self, UpdatesCommand.self,
+            CatalogCommand.self,
             IDCommand.self, SwarmCommand.self, PubSubCommand.self, PingCommand.self, BitswapCommand.self,
             StatsCommand.self,
             ConfigCommand.self, LogCommand.self, CompletionCommand.self, VersionCommand.self,
+            TagHelperCommand.self,
         ])
 
     static func main() async {

@@ -49,7 +49,7 @@ struct RunCommand: AsyncParsableCommand {
         let node = try await Node.open(configuration, logger: logger)
         do {
             let addresses = try await node.start()
-            let face = API(node: node) { stops.request(.api) }
+            let face = API(node: node, tagHelper: TagHelperCommand.helper) { stops.request(.api) }
             let token = try APIToken.loadOrCreate(repository: configuration.repository)
             let server = try await APIServer.start(
                 face, listen: configuration.api.listen, token: configuration.api.requireToken ? token : nil,

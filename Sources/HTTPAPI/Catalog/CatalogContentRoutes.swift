@@ -13,8 +13,8 @@ extension API {
         RPCCommand("comment") { api, request in try await api.addComment(request) },
         RPCCommand("comment/ls") { api, request in
             let row = try await api.targetContent(try request.parameters.argument(0, "content"))
-            let (reader, page) = (api.node.catalog.reader, try page(request))
-            let found = try await api.node.plane.blocking { try reader.comments(on: row.id, page) }
+            let (reader, wanted) = (api.node.catalog.reader, try API.page(request))
+            let found = try await api.node.plane.blocking { try reader.comments(on: row.id, wanted) }
             return reply(found, CatalogJSON.comment)
         },
     ]

@@ -101,7 +101,7 @@ extension API {
             "completed": .int(counts.completed), "known": .int(counts.known), "held_back": .int(counts.held),
             "ignored": .object(
                 IgnoreReason.allCases.compactMap { reason in
-                    counts.ignored[reason].map { .init(reason.rawValue, .int($0)) }
+                    counts.ignored[reason].map { JSON.Member(reason.rawValue, .int($0)) }
                 }),
             "rejected": .object(counts.rejected.sorted { $0.key < $1.key }.map { .init($0.key, .int($0.value)) }),
         ]

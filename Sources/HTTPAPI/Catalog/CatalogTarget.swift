@@ -102,8 +102,10 @@ extension API {
     }
 
     /// One page as an answer.
-    static func reply<Row>(_ page: Page<Row>, _ json: (Row) -> JSON) -> RPCReply {
-        .value(["items": .array(page.rows.map(json)), "next": CatalogJSON.maybe(page.next?.description)])
+    static func reply<Row>(_ page: Page<Row>, _ json: (Row) -> JSON) -> RPCReply { .value(items(page, json)) }
+
+    static func items<Row>(_ page: Page<Row>, _ json: (Row) -> JSON) -> JSON {
+        ["items": .array(page.rows.map(json)), "next": CatalogJSON.maybe(page.next?.description)]
     }
 
     /// A new id for an entity of an author.

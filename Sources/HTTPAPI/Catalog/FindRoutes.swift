@@ -30,10 +30,10 @@ extension API {
         }
         let names = Dictionary(actors.map { ($0.id, $0.name) }) { first, _ in first }
         return Self.reply(found) { row in
-            .object(
+            JSON.object(
                 [
-                    .init("time", CatalogJSON.time(row.time)),
-                    .init("reposted_by", CatalogJSON.maybe(row.actor.map { names[$0] ?? $0.description })),
+                    JSON.Member("time", CatalogJSON.time(row.time)),
+                    JSON.Member("reposted_by", CatalogJSON.maybe(row.actor.map { names[$0] ?? $0.description })),
                 ] + CatalogJSON.item(row.item).members)
         }
     }
@@ -44,23 +44,24 @@ extension API {
         let (reader, page) = (node.catalog.reader, try Self.page(request))
         let filter = try Self.filter(request)
         let kind = request.parameters.text("kind") ?? "all"
-        return try await node.plane.blocking {
+        let found: JSON = try await node.plane.blocking {
             switch kind {
             case "all":
                 let found = try reader.search(text, filter: filter, page)
                 let items =
                     found.contents.rows.map(CatalogJSON.content) + found.albums.rows.map(CatalogJSON.list)
                     + found.lists.rows.map(CatalogJSON.list) + found.users.rows.map(CatalogJSON.user)
-                return .value(["items": .array(items), "next": .null])
-            case "users": return Self.reply(try reader.searchUsers(text, page), CatalogJSON.user)
+                return ["items": .array(items), "next": .null]
+            case "users": return Self.items(try reader.searchUsers(text, page), CatalogJSON.user)
             case "contents":
-                return Self.reply(try reader.searchContents(text, filter: filter, page), CatalogJSON.content)
-            case "lists": return Self.reply(try reader.searchLists(text, albums: false, page), CatalogJSON.list)
-            case "albums": return Self.reply(try reader.searchLists(text, albums: true, page), CatalogJSON.list)
+                return Self.items(try reader.searchContents(text, filter: filter, page), CatalogJSON.content)
+            case "lists": return Self.items(try reader.searchLists(text, albums: false, page), CatalogJSON.list)
+            case "albums": return Self.items(try reader.searchLists(text, albums: true, page), CatalogJSON.list)
             default:
                 throw RPCError.usage("option 'kind' must be all, contents, albums, lists or users, not '\(kind)'")
             }
         }
+        return .value(found)
     }
 
     private func trending(_ request: RPCRequest) async throws -> RPCReply {
@@ -73,14 +74,15 @@ extension API {
         let kind = request.parameters.text("kind") ?? "contents"
         // A node that runs ranks by itself; the commands of an open repo ask for it.
         if !node.isOnline { try await node.catalog.rank() }
-        return try await node.plane.blocking {
+        let found: JSON = try await node.plane.blocking {
             switch kind {
-            case "contents": return Self.reply(try reader.trending(span, filter: filter, page), CatalogJSON.content)
-            case "lists": return Self.reply(try reader.trendingLists(span, albums: false, page), CatalogJSON.list)
-            case "albums": return Self.reply(try reader.trendingLists(span, albums: true, page), CatalogJSON.list)
+            case "contents": return Self.items(try reader.trending(span, filter: filter, page), CatalogJSON.content)
+            case "lists": return Self.items(try reader.trendingLists(span, albums: false, page), CatalogJSON.list)
+            case "albums": return Self.items(try reader.trendingLists(span, albums: true, page), CatalogJSON.list)
             default: throw RPCError.usage("option 'kind' must be contents, albums or lists, not '\(kind)'")
             }
         }
+        return .value(found)
     }
 
     private static func filter(_ request: RPCRequest) throws -> ContentFilter {

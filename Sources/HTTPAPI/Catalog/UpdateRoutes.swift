@@ -23,7 +23,6 @@ extension API {
         let limit = try request.parameters.count("limit")
         let follows = try request.parameters.flag("follow")
         let (catalog, only) = (node.catalog, author)
-        let closed = request.closed
         return .events { sink in
             try await sink.events([])
             var (row, left) = (after, limit ?? Int.max)
@@ -35,18 +34,10 @@ extension API {
                 try await sink.events(page.map(CatalogJSON.event))
             }
             guard follows, left > 0 else { return }
-            let news = catalog.events(after: row)
-            // A client that goes while nothing comes would be noticed with the next update only.
-            let following = Task {
-                for await event in news where only == nil || event.update.author == only {
-                    try await sink.event(CatalogJSON.event(event))
-                }
-            }
-            closed?.whenComplete { _ in following.cancel() }
-            try await withTaskCancellationHandler {
-                try await following.value
-            } onCancel: {
-                following.cancel()
+            for await event in catalog.events(after: row) where only == nil || event.update.author == only {
+                try await sink.event(CatalogJSON.event(event))
+                left -= 1
+                if left == 0 { return }
             }
         }
     }

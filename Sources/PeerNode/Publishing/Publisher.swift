@@ -1,4 +1,4 @@
-package import Catalog
+import Catalog
 import Foundation
 package import Media
 import MerkleDAG
@@ -42,7 +42,7 @@ package struct Publisher: Sendable {
             throw CatalogServiceError.noAuthor
         }
         let (request, helper) = (request, helper)
-        let (album, cover) = try await node.plane.blocking {
+        let (album, cover) = try await node.plane.blocking { () throws -> (AlbumFolder, CoverImage?) in
             let album = try AlbumFolder.read(request.paths.map(Self.resolved), as: request.form, helper: helper)
             return (album, try request.cover.map { try CoverImage.read(path: $0) } ?? album.cover)
         }
@@ -95,9 +95,9 @@ package struct Publisher: Sendable {
     private func verify(_ tracks: [Stored], _ artwork: CID?) async throws {
         var count = 0
         let (blocks, plane) = (node.blocks, node.plane)
-        for (root, path) in tracks.map({ ($0.cid, $0.track.path) })
-            + [artwork].compactMap({ $0 }).map({ ($0, "cover") })
-        {
+        var roots = tracks.map { (cid: $0.cid, path: $0.track.path) }
+        if let artwork { roots.append((cid: artwork, path: "cover")) }
+        for (root, path) in roots {
             let walk = DAGWalker(roots: [root], window: 8) { cid in
                 guard let block = try await plane.blocking({ try blocks.get(cid) }) else {
                     throw PublishError.lost(cid, path: path)
