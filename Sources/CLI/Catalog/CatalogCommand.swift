@@ -39,9 +39,8 @@ struct CatalogCommand: AsyncParsableCommand {
                 Output.line(answer)
             } else {
                 let reason = answer["reason"]?.text.map { " (\($0))" } ?? ""
-                Output.line(
-                    "\(result)\(reason): \(answer["accepted"]?.integer ?? 0) new updates, \(answer["sent"]?.integer ?? 0) sent"
-                )
+                let (new, sent) = (answer["accepted"]?.integer ?? 0, answer["sent"]?.integer ?? 0)
+                Output.line("\(result)\(reason): \(new) new updates, \(sent) sent")
             }
             if result == "failed" { throw SilentExit(.failure) }
             if result == "refused" { throw SilentExit(.retryLater) }

@@ -39,10 +39,10 @@ struct Columns {
             widths[flexible] = max(16, widths[flexible] - (total - Self.width))
         }
         for row in rows {
-            let cells = row.enumerated().map { index, cell in
-                let text = cell.count > widths[index] ? cell.prefix(widths[index] - 1) + "…" : cell[...]
-                return index == row.count - 1
-                    ? String(text) : text + String(repeating: " ", count: widths[index] - text.count)
+            let cells = row.enumerated().map { index, cell -> String in
+                let text = cell.count > widths[index] ? String(cell.prefix(widths[index] - 1)) + "…" : cell
+                if index == row.count - 1 { return text }
+                return text + String(repeating: " ", count: widths[index] - text.count)
             }
             Output.line(cells.joined(separator: "  "))
         }
