@@ -6,9 +6,8 @@ extension API {
     static let catalogCommands = [
         RPCCommand("catalog/stat") { api, _ in .value(json(try await api.node.catalog.status())) },
         RPCCommand("catalog/sync") { api, request in
-            let peer: PeerID? = try request.parameters.arguments.first.map { text throws(RPCError) in
-                try API.peer(text)
-            }
+            let name: String? = request.parameters.arguments.first
+            let peer = try name.map { text throws(RPCError) in try API.peer(text) }
             return .value(json(try await api.node.catalog.sync(with: peer)))
         },
         RPCCommand("catalog/export") { api, request in

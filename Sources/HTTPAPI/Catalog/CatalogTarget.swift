@@ -133,7 +133,7 @@ extension API {
 
     /// Words between commas, without spaces around them.
     static func words(_ text: String) -> [String] {
-        text.split(separator: ",").map { word in
+        text.split(separator: ",").map { word -> String in
             var word = word
             while word.first?.isWhitespace == true { word.removeFirst() }
             while word.last?.isWhitespace == true { word.removeLast() }

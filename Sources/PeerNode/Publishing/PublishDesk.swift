@@ -118,15 +118,15 @@ struct PublishDesk: Sendable {
         // An album keeps the order of its tracks; a list that was named gets them at its end.
         var place = isAlbum && request.list == nil ? 0 : items.count
         var added = 0
-        for (content, name) in zip(contents, ids) {
+        for (content, entity) in zip(contents, ids) {
             if let found = items.firstIndex(where: { $0.content == content }) {
                 place = max(place, found + 1)
                 continue
             }
             let lower = place > 0 ? items[place - 1].position : nil
             let upper = place < items.count ? items[place].position : nil
-            guard let position = ListPosition.between(lower, upper) else { throw PublishError.listFull(id) }
-            let body = ListItemBody(list: id, .add(EntityRef(author, name), position))
+            guard let position = ListPosition.between(lower, upper) else { throw PublishError.listFull(name) }
+            let body = ListItemBody(list: id, .add(EntityRef(author, entity), position))
             _ = try await catalog.publish(.listItem(body), as: author, passphrase: request.passphrase)
             items.insert((content, position), at: place)
             place += 1
