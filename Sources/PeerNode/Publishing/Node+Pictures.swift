@@ -2,6 +2,7 @@ import Media
 import MerkleDAG
 package import Multiformats
 import NIOCore
+import Storage
 
 extension Node {
     /// Stores and keeps a picture of this machine, for a profile or a list, and gives its CID.

@@ -4,6 +4,7 @@ package import Media
 import MerkleDAG
 import Multiformats
 import NIOCore
+import Storage
 
 /// Publishes files and folders: their blocks are stored, verified on the disk and kept; then each is described in one
 /// update, and an album in a list.
