@@ -1,4 +1,5 @@
 import Catalog
+import Multiformats
 import PeerNode
 
 extension API {
