@@ -16,8 +16,10 @@ package struct ContentFilter: Sendable, Equatable {
     /// A condition on contents of that alias, and its values; without numbered parameters.
     func condition(_ alias: String) -> (sql: String, values: [SQLValue]) {
         var sql = onlyDownloadable ? " AND \(alias).downloadable = 1" : ""
-        if !genres.isEmpty {
-            sql += " AND \(alias).genre IN (\(genres.map { _ in "?" }.joined(separator: ", ")))"
+        if genres.count == 1 { sql += " AND \(alias).genre = ?" }
+        // The plus keeps SQLite from collecting and sorting whole genres where an index by time can stop early.
+        if genres.count > 1 {
+            sql += " AND +\(alias).genre IN (\(genres.map { _ in "?" }.joined(separator: ", ")))"
         }
         return (sql, genres.map { .text(SearchWords.fold($0)) })
     }
@@ -44,10 +46,12 @@ package enum ContentOrder: String, CaseIterable, Sendable {
 }
 
 extension CatalogReader {
-    /// The content with these ids, in their order, unlisted and deleted too; what is not known or hidden is left out.
+    /// The content with these ids, 500 at most, in their order, unlisted and deleted too; what is not known or hidden
+    /// is left out.
     package func contents(_ ids: [EntityID], viewer: Viewer? = nil) throws(CatalogError) -> [ContentRow] {
         try read(viewer) { loader in
-            try ids.compactMap { try loader.key($0, .content) }.compactMap { try loader.content($0) }
+            try ids.prefix(PageRequest.maximumLimit).compactMap { try loader.key($0, .content) }
+                .compactMap { try loader.content($0) }
         }
     }
 

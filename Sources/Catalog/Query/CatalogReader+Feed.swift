@@ -76,7 +76,10 @@ struct FeedMerge {
     }
 
     private let loader: RowLoader
-    private let followees: [Int64]
+    /// By when they were active last, latest first.
+    private let followees: [TimedKey]
+    /// How many of them have been looked at.
+    private var opened = 0
     private let filter: FeedFilter
     private let viewer: Int64
     private var sources: [Source] = []
@@ -95,15 +98,28 @@ struct FeedMerge {
         self.filter = filter
         self.newest = newest
         start = place.time <= newest ? place : (newest, -1)
-        followees = try loader.database.sql(
+        let latest = try loader.database.sql(
             """
-            SELECT target FROM edges WHERE source = ? AND rel = 1 AND active = 1 AND \(RowLoader.active("target"))
-                AND \(RowLoader.shown("target")) ORDER BY time DESC, target LIMIT ?
+            SELECT coalesce(n.active, 0), f.target FROM (
+                SELECT target FROM edges WHERE source = ? AND rel = 1 AND active = 1
+                    AND \(RowLoader.active("target")) AND \(RowLoader.shown("target"))
+                    ORDER BY time DESC, target LIMIT ?) f
+                LEFT JOIN counts n ON n.key = f.target
             """
-        ).all([.integer(viewer), SQLValue(CatalogReader.maximumFollowees)]) { $0.number(0) }
-        for followee in followees {
+        ).all([.integer(viewer), SQLValue(CatalogReader.maximumFollowees)]) {
+            TimedKey(time: $0.number(0), key: $0.number(1))
+        }
+        followees = latest.sorted { ($1.time, $0.key) < ($0.time, $1.key) }
+    }
+
+    /// Looks at the followees who may have something later than all heads.
+    private mutating func openMore() throws {
+        while opened < followees.count {
+            let followee = followees[opened]
+            if let head = heads.first, min(followee.time, start.time) < head.time { return }
+            opened += 1
             for kind in Kind.allCases where FeedMerge.wants(filter, kind) {
-                sources.append(Source(followee: followee, kind: kind))
+                sources.append(Source(followee: followee.key, kind: kind))
                 try advance(sources.count - 1)
             }
         }
@@ -119,7 +135,9 @@ struct FeedMerge {
 
     /// The next item that the feed has not given yet, here or on an earlier page.
     mutating func next() throws -> Entry? {
-        while let head = heads.pop() {
+        while true {
+            try openMore()
+            guard let head = heads.pop() else { return nil }
             let source = sources[head.source]
             try advance(head.source)
             guard given.insert(head.key).inserted else { continue }
@@ -128,7 +146,6 @@ struct FeedMerge {
             return Entry(
                 time: head.time, key: head.key, reposter: source.kind == .reposts ? source.followee : nil)
         }
-        return nil
     }
 
     // MARK: Sources
@@ -213,7 +230,7 @@ struct FeedMerge {
             """)
         for followee in followees {
             let isLater = try repost.one([
-                .integer(followee), .integer(head.key), .integer(head.time), .integer(newest),
+                .integer(followee.key), .integer(head.key), .integer(head.time), .integer(newest),
             ]) { _ in true }
             if isLater == true { return true }
         }

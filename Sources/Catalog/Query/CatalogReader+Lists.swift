@@ -2,12 +2,13 @@ import GRDB
 
 // Content lists: playlists and albums.
 extension CatalogReader {
-    /// The lists with these ids, in their order, deleted ones too, each with its first 5,000 items where one is
-    /// asked for, else with its first 200.
+    /// The lists with these ids, 500 at most, in their order, deleted ones too, each with its first 5,000 items where
+    /// one is asked for, else with its first 100.
     package func lists(_ ids: [EntityID], viewer: Viewer? = nil) throws(CatalogError) -> [ListRow] {
         try read(viewer) { loader in
             let limit = ids.count == 1 ? RowLoader.maximumItems : RowLoader.fewItems
-            return try ids.compactMap { try loader.key($0, .list) }.compactMap { try loader.list($0, items: limit) }
+            return try ids.prefix(PageRequest.maximumLimit).compactMap { try loader.key($0, .list) }
+                .compactMap { try loader.list($0, items: limit) }
         }
     }
 

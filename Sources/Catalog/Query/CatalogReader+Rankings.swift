@@ -7,7 +7,8 @@ extension CatalogReader {
         _ span: Span = .week, filter: ContentFilter = ContentFilter(), _ page: PageRequest, viewer: Viewer? = nil
     ) throws(CatalogError) -> Page<ContentRow> {
         try read(viewer) { loader in
-            try ranked(page, try trendingKeys(span, filter, loader)) { try loader.content($0) }
+            let keys = try trendingKeys(span, filter, limit: page.rank + page.limit + 1, loader)
+            return try ranked(page, keys) { try loader.content($0) }
         }
     }
 
@@ -19,22 +20,25 @@ extension CatalogReader {
             let sorted = albums.map { " AND c.album = \($0 ? 1 : 0)" } ?? ""
             let keys = try loader.database.sql(
                 """
-                SELECT t.key FROM trending t JOIN lists c ON c.key = t.key
-                    WHERE t.kind = 2 AND t.span = ?\(sorted) AND \(RowLoader.listed("c")) ORDER BY t.rank
+                SELECT t.key FROM trending t CROSS JOIN lists c ON c.key = t.key
+                    WHERE t.kind = 2 AND t.span = ?\(sorted) AND \(RowLoader.listed("c")) ORDER BY t.rank LIMIT ?
                 """
-            ).all([.integer(Int64(span.rawValue))]) { $0.number(0) }
+            ).all([.integer(Int64(span.rawValue)), SQLValue(page.rank + page.limit + 1)]) { $0.number(0) }
             return try ranked(page, keys) { try loader.list($0) }
         }
     }
 
-    private func trendingKeys(_ span: Span, _ filter: ContentFilter, _ loader: RowLoader) throws -> [Int64] {
+    private func trendingKeys(
+        _ span: Span, _ filter: ContentFilter, _ more: String = "", _ moreValues: [SQLValue] = [], limit: Int,
+        _ loader: RowLoader
+    ) throws -> [Int64] {
         let (extra, values) = filter.condition("c")
         return try loader.database.sql(
             """
-            SELECT t.key FROM trending t JOIN contents c ON c.key = t.key
-                WHERE t.kind = 1 AND t.span = ?\(extra) AND \(RowLoader.listed("c")) ORDER BY t.rank
+            SELECT t.key FROM trending t CROSS JOIN contents c ON c.key = t.key
+                WHERE t.kind = 1 AND t.span = ?\(extra)\(more) AND \(RowLoader.listed("c")) ORDER BY t.rank LIMIT ?
             """
-        ).all([.integer(Int64(span.rawValue))] + values) { $0.number(0) }
+        ).all([.integer(Int64(span.rawValue))] + values + moreValues + [SQLValue(limit)]) { $0.number(0) }
     }
 
     /// What is trending this week and the viewer does not own, has not saved and not reposted.
@@ -43,28 +47,35 @@ extension CatalogReader {
         viewer: Viewer? = nil
     ) throws(CatalogError) -> Page<ContentRow> {
         try read(viewer) { loader in
-            var known = Set(try excluding.prefix(PageRequest.maximumLimit).compactMap { try loader.key($0, .content) })
-            if let viewer = loader.viewer {
-                try loader.database.sql(
-                    "SELECT target FROM edges WHERE source = ? AND rel IN (2, 3) AND active = 1 LIMIT 20000"
-                ).run([.integer(viewer)]) { known.insert($0.number(0)) }
-                try loader.database.sql("SELECT key FROM contents WHERE author = ? LIMIT 20000")
-                    .run([.integer(viewer)]) { known.insert($0.number(0)) }
-            }
-            let keys = try trendingKeys(.week, filter, loader).filter { !known.contains($0) }
+            let known = try excluding.prefix(PageRequest.maximumLimit).compactMap { try loader.key($0, .content) }
+            // One text for all, since the connection keeps every statement that it has prepared.
+            let unknown = """
+                 AND c.key NOT IN (SELECT value FROM json_each(?)) AND c.author <> ?
+                    AND NOT EXISTS (SELECT 1 FROM edges e
+                        WHERE e.source = ? AND e.rel IN (2, 3) AND e.target = c.key AND e.active = 1)
+                """
+            let keys = try trendingKeys(
+                .week, filter, unknown,
+                [.text("\(known)"), .integer(loader.viewer ?? -1), .integer(loader.viewer ?? -1)],
+                limit: page.rank + page.limit + 1, loader)
             return try ranked(page, keys) { try loader.content($0) }
         }
     }
 
-    /// What was saved and reposted most, ever.
+    /// What was saved and reposted most, ever; with a filter, of the first 2,000.
     package func mostLoved(
         filter: ContentFilter = ContentFilter(), _ page: PageRequest, viewer: Viewer? = nil
     ) throws(CatalogError) -> Page<ContentRow> {
         try read(viewer) { loader in
             let (extra, values) = filter.condition("c")
+            // In the index's order, so that it stops with the page; a filter that few pass needs a bound.
+            let source =
+                extra.isEmpty
+                ? "counts n"
+                : "(SELECT * FROM counts WHERE saves + reposts > 0 ORDER BY saves + reposts DESC LIMIT 2000) n"
             let keys = try loader.database.sql(
                 """
-                SELECT n.key FROM counts n CROSS JOIN contents c ON c.key = n.key
+                SELECT n.key FROM \(source) CROSS JOIN contents c ON c.key = n.key
                     WHERE n.saves + n.reposts > 0\(extra) AND \(RowLoader.listed("c"))
                     ORDER BY n.saves + n.reposts DESC LIMIT ?
                 """
@@ -74,7 +85,7 @@ extension CatalogReader {
     }
 
     /// What is new within the span and was saved and reposted most: by those whom the viewer follows, or by anybody
-    /// without a viewer. The 2,000 latest are ranked.
+    /// without a viewer. The 1,000 latest are ranked.
     package func bestNewReleases(
         _ span: Span = .month, filter: ContentFilter = ContentFilter(), now: UInt64, _ page: PageRequest,
         viewer: Viewer? = nil
@@ -92,7 +103,7 @@ extension CatalogReader {
                 """
                 SELECT r.key FROM (
                     SELECT c.key, c.created FROM contents c WHERE c.created > ? AND c.created <= ? AND c.listed = 1
-                        \(followed)\(extra) AND \(RowLoader.listed("c")) ORDER BY c.created DESC LIMIT 2000) r
+                        \(followed)\(extra) AND \(RowLoader.listed("c")) ORDER BY c.created DESC LIMIT 1000) r
                     LEFT JOIN counts n ON n.key = r.key
                     ORDER BY coalesce(n.saves + n.reposts, 0) DESC, r.created DESC, r.key
                 """

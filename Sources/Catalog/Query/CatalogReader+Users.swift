@@ -2,10 +2,11 @@ import GRDB
 
 // Authors, and what they own, did, and are followed by.
 extension CatalogReader {
-    /// The authors with these ids, in their order; those that are not known or hidden are left out.
+    /// The authors with these ids, 500 at most, in their order; those that are not known or hidden are left out.
     package func users(_ ids: [EntityID], viewer: Viewer? = nil) throws(CatalogError) -> [UserRow] {
         try read(viewer) { loader in
-            try ids.compactMap { try loader.key($0, .author) }.compactMap { try loader.user($0) }
+            try ids.prefix(PageRequest.maximumLimit).compactMap { try loader.key($0, .author) }
+                .compactMap { try loader.user($0) }
         }
     }
 

@@ -17,6 +17,21 @@ package struct CatalogReader: Sendable {
         try CatalogDatabase.mapped { try reader.read { try body(try RowLoader($0, viewer: viewer)) } }
     }
 
+    /// How much there is; it counts rows, so it is for a person who asks, not for every request.
+    package func totals() throws(CatalogError) -> CatalogTotals {
+        try read { loader in
+            func count(_ sql: String) throws -> Int { try loader.database.sql(sql).one { Int($0.number(0)) } ?? 0 }
+            return CatalogTotals(
+                authors: try count("SELECT count(*) FROM authors"),
+                contents: try count("SELECT count(*) FROM contents WHERE listed = 1"),
+                lists: try count("SELECT count(*) FROM lists WHERE listed = 1"),
+                comments: try count("SELECT count(*) FROM comments WHERE listed = 1"),
+                edges: try count("SELECT count(*) FROM edges WHERE active = 1"),
+                plays: try count("SELECT sum(plays) FROM counts"),
+                ranked: try Trending.time(in: loader.database))
+        }
+    }
+
     // MARK: Lists by time
 
     /// One page of a list in the order of time.

@@ -12,7 +12,7 @@ final class RowLoader {
     private var users: [Int64: UserRow?] = [:]
 
     /// Items of each list in a list of lists.
-    static let fewItems = 200
+    static let fewItems = 100
     /// Items that a list shows at all.
     static let maximumItems = 5_000
     /// Those who reposted or saved an item, of whom the followed are picked, and how many of these are shown.

@@ -106,7 +106,7 @@ package struct ListRow: Sendable, Equatable {
     package let updated: UInt64
     package let isDeleted: Bool
     package let counts: EntityCounts
-    /// What it holds, in its order: the first 5,000 where one list was asked for, the first 200 in a list of lists.
+    /// What it holds, in its order: the first 5,000 where one list was asked for, the first 100 in a list of lists.
     package let items: [ListItem]
     /// How many items it shows in all, 5,000 at most.
     package let itemCount: Int
@@ -191,4 +191,21 @@ package struct LabelRow: Sendable, Equatable {
     package let reason: String?
     /// Milliseconds since 1970.
     package let time: UInt64
+}
+
+/// How much the view holds.
+package struct CatalogTotals: Sendable, Equatable {
+    /// Authors of whom something counts.
+    package let authors: Int
+    /// Content that is listed.
+    package let contents: Int
+    /// Lists and albums that are listed.
+    package let lists: Int
+    package let comments: Int
+    /// Follows, saves, reposts and subscriptions that are on.
+    package let edges: Int
+    /// Plays that were reported.
+    package let plays: Int
+    /// When the rankings were computed, in milliseconds since 1970.
+    package let ranked: UInt64?
 }

@@ -5,7 +5,7 @@
 /// node to node and never leave it.
 enum ViewSchema {
     /// Raised whenever a table below changes, or what is written into one.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     /// Every table of the view, as they are dropped.
     static let derived = [
@@ -23,6 +23,9 @@ enum ViewSchema {
             author TEXT NOT NULL, label TEXT NOT NULL, PRIMARY KEY (author, label)) WITHOUT ROWID;
         """
 
+    /// `counts.active` is not earlier than the last time that an author published or reposted something that is still
+    /// there: feeds look first at those who were active last.
+    ///
     /// `listed` is 1 for what lists, searches and counts show: put, and neither deleted nor unlisted. `state` holds
     /// the merged fields with their stamps; the columns beside it are what queries sort, filter and join by.
     static let tables = """
@@ -43,7 +46,8 @@ enum ViewSchema {
         CREATE INDEX contents_by_time ON contents (created DESC, key) WHERE listed = 1;
         CREATE INDEX contents_by_genre ON contents (genre, created DESC, key) WHERE listed = 1;
         CREATE INDEX contents_by_words ON contents (words) WHERE listed = 1;
-        CREATE INDEX contents_by_origin ON contents (remix_of, created DESC, key) WHERE listed = 1;
+        CREATE INDEX contents_by_origin ON contents (remix_of, created DESC, key)
+            WHERE listed = 1 AND remix_of IS NOT NULL;
         CREATE TABLE content_media (
             cid BLOB NOT NULL, content INTEGER NOT NULL, PRIMARY KEY (cid, content)) WITHOUT ROWID;
         CREATE INDEX content_media_by_content ON content_media (content);
@@ -64,7 +68,6 @@ enum ViewSchema {
             time INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (source, rel, target)) WITHOUT ROWID;
         CREATE INDEX edges_out ON edges (source, rel, time DESC, target) WHERE active = 1;
         CREATE INDEX edges_in ON edges (target, rel, time DESC, source) WHERE active = 1;
-        CREATE INDEX edges_by_time ON edges (rel, time) WHERE active = 1;
         CREATE TABLE comments (
             key INTEGER NOT NULL PRIMARY KEY, author INTEGER NOT NULL, state BLOB NOT NULL, content INTEGER,
             parent INTEGER, created INTEGER NOT NULL, listed INTEGER NOT NULL, deleted INTEGER NOT NULL);
@@ -72,9 +75,7 @@ enum ViewSchema {
         CREATE INDEX comments_by_author ON comments (author);
         CREATE TABLE plays (
             author INTEGER NOT NULL, content INTEGER NOT NULL, day INTEGER NOT NULL, count INTEGER NOT NULL,
-            PRIMARY KEY (author, content, day)) WITHOUT ROWID;
-        CREATE INDEX plays_by_author ON plays (author, day DESC, content);
-        CREATE INDEX plays_by_day ON plays (day, content, author, count);
+            PRIMARY KEY (author, day DESC, content)) WITHOUT ROWID;
         CREATE TABLE announcements (
             peer BLOB NOT NULL, author INTEGER NOT NULL, time INTEGER NOT NULL, id BLOB NOT NULL, body BLOB NOT NULL,
             PRIMARY KEY (peer, author)) WITHOUT ROWID;
@@ -93,7 +94,8 @@ enum ViewSchema {
             made_reposts INTEGER NOT NULL DEFAULT 0, made_subscriptions INTEGER NOT NULL DEFAULT 0,
             contents INTEGER NOT NULL DEFAULT 0, albums INTEGER NOT NULL DEFAULT 0,
             lists INTEGER NOT NULL DEFAULT 0, remixes INTEGER NOT NULL DEFAULT 0,
-            comments INTEGER NOT NULL DEFAULT 0, plays INTEGER NOT NULL DEFAULT 0);
+            comments INTEGER NOT NULL DEFAULT 0, plays INTEGER NOT NULL DEFAULT 0,
+            active INTEGER NOT NULL DEFAULT 0);
         CREATE INDEX counts_by_followers ON counts (followers DESC) WHERE followers > 0;
         CREATE INDEX counts_by_love ON counts (saves + reposts DESC) WHERE saves + reposts > 0;
         CREATE TABLE trending (

@@ -1,7 +1,7 @@
 /// The triggers that keep the counters and the full-text indexes in step with the tables, whatever changes a row:
 /// an update, a deletion, or an author's rows being made anew.
 enum ViewTriggers {
-    static var all: String { (edges + counted + searched).joined(separator: "\n") }
+    static var all: String { (edges + counted + activity + searched).joined(separator: "\n") }
 
     /// A row of `counts` changed by an expression; made when it is not there yet.
     private static func add(_ key: String, _ column: String, _ change: String) -> String {
@@ -69,6 +69,25 @@ enum ViewTriggers {
                     add(mine, rule.column, new)),
             ]
         }
+    }
+
+    /// When authors were active last, for feeds.
+    private static var activity: [String] {
+        func steps(_ author: String, _ time: String) -> String {
+            """
+            INSERT INTO counts (key, active) VALUES (new.\(author), new.\(time))
+                ON CONFLICT (key) DO UPDATE SET active = excluded.active WHERE excluded.active > counts.active;
+            """
+        }
+        let repost = "new.rel = \(Relation.repost.rawValue) AND new.active = 1"
+        return [
+            trigger("contents_active", "INSERT ON contents", when: "new.listed = 1", steps("author", "created")),
+            trigger("contents_active_again", "UPDATE ON contents", when: "new.listed = 1", steps("author", "created")),
+            trigger("lists_active", "INSERT ON lists", when: "new.listed = 1", steps("author", "created")),
+            trigger("lists_active_again", "UPDATE ON lists", when: "new.listed = 1", steps("author", "created")),
+            trigger("edges_active", "INSERT ON edges", when: repost, steps("source", "time")),
+            trigger("edges_active_again", "UPDATE ON edges", when: repost, steps("source", "time")),
+        ]
     }
 
     /// Only what is listed can be found.

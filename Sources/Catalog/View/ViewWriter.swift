@@ -111,7 +111,7 @@ final class ViewWriter {
             try database.sql(
                 """
                 INSERT INTO plays (author, content, day, count) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (author, content, day) DO UPDATE SET count = excluded.count
+                    ON CONFLICT (author, day, content) DO UPDATE SET count = excluded.count
                     WHERE excluded.count > plays.count
                 """
             ).run([
