@@ -30,7 +30,7 @@ final class MemoryMedia: CatalogMedia {
     /// Imports a file.
     func add(_ bytes: [UInt8]) async throws -> File {
         let profile = ImportProfile(
-            name: "test", cidVersion: 1, hash: .sha256, rawLeaves: true, chunkSize: 1_000, maximumLinks: 4,
+            name: "test", cidVersion: 1, hash: .sha2_256, rawLeaves: true, chunkSize: 1_000, maximumLinks: 4,
             shardingThreshold: nil, shardingRule: .links, fanout: 256)
         let node = try await Importer(profile: profile).add(ByteBuffer(bytes: bytes)) { blocks in
             self.state.withLock { state in

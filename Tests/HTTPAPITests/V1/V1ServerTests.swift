@@ -4,6 +4,7 @@ import HTTPAPI
 import Logging
 import NIOCore
 import PeerNode
+import Storage
 import TestSupport
 import Testing
 

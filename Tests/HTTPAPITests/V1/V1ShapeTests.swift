@@ -1,5 +1,8 @@
 import Catalog
 import HTTPAPI
+import Multiformats
+import NIOHTTP1
+import PeerCrypto
 import Testing
 
 /// The answers against examples written by hand, and against the fields that the original's client library reads.
@@ -64,7 +67,7 @@ struct V1ShapeTests {
         let artwork = "http://node.test/v1/digital_contents/\(Self.song)/artwork?cid=\(sample.cover.cid)"
         let base = "http://node.test/v1/digital_contents/\(Self.song)"
         func file(
-            _ cid: CustomStringConvertible, _ mime: String, _ codec: String, _ rate: Int, _ size: Int, _ role: String
+            _ cid: any CustomStringConvertible, _ mime: String, _ codec: String, _ rate: Int, _ size: Int, _ role: String
         )
             -> String
         {
