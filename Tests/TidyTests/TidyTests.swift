@@ -35,14 +35,17 @@ import Testing
         }
     }
 
-    /// Documents name only tests that exist: `TargetTests/File/function` is a function of that file.
+    /// Documents name only tests that exist: `TargetTests/File/function` is a function of that file, in any folder of
+    /// the target.
     @Test func documentsNameRealTests() throws {
         let named = Pattern(#"`([A-Z][A-Za-z]+Tests/[A-Za-z0-9]+/[A-Za-z0-9]+)`"#)
         var count = 0
         for document in SourceTree.prose where document.path.hasSuffix(".md") {
             for mention in document.lines.flatMap(named.captures) {
                 let parts = mention.split(separator: "/")
-                let file = SourceTree.swift.first { $0.path == "Tests/\(parts[0])/\(parts[1]).swift" }
+                let file = SourceTree.swift.first {
+                    $0.path.hasPrefix("Tests/\(parts[0])/") && $0.path.hasSuffix("/\(parts[1]).swift")
+                }
                 let function = Pattern("func \(parts[2])\\b")
                 #expect(
                     file?.code.contains(where: function.matches) == true,

@@ -67,7 +67,8 @@ struct V1ShapeTests {
         let artwork = "http://node.test/v1/digital_contents/\(Self.song)/artwork?cid=\(sample.cover.cid)"
         let base = "http://node.test/v1/digital_contents/\(Self.song)"
         func file(
-            _ cid: any CustomStringConvertible, _ mime: String, _ codec: String, _ rate: Int, _ size: Int, _ role: String
+            _ cid: any CustomStringConvertible, _ mime: String, _ codec: String, _ rate: Int, _ size: Int,
+            _ role: String
         )
             -> String
         {
