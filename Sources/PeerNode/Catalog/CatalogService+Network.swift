@@ -64,6 +64,18 @@ extension CatalogService {
         guard offset.magnitude <= PeerClocks.tolerance else { throw CatalogServiceError.clock(offset) }
     }
 
+    /// Pushes updates that came by pull, so that others need not wait for their own; see `PassingOn`.
+    func passOn(_ ids: [UpdateID]) {
+        guard !ids.isEmpty, let gossip = state.withLock({ $0.gossip }) else { return }
+        let log = store.log
+        plane.pool.submit { _ in
+            // One whose body is not here has nothing to say to those who lack it.
+            for case .some(let update) in (try? log.blocks(ids)) ?? [] where update.block.count > update.headerLength {
+                gossip.publish(update.block)
+            }
+        }
+    }
+
     /// Asks for bodies that are missing and wanted, if there is anybody to ask.
     func askForMissing() {
         guard let sync = state.withLock({ $0.sync }) else { return }

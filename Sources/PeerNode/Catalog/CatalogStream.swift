@@ -21,6 +21,8 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
         var outcome: SyncOutcome
         /// Updates that were new and valid.
         var accepted = 0
+        /// The first of them: one more than would be pushed on.
+        var added: [(time: UInt64, id: UpdateID)] = []
         /// What those that came continue and nobody here has.
         var missing: [UpdateID] = []
     }
@@ -193,6 +195,7 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
             return
         }
         ending.accepted += report.added.count
+        ending.added += report.added.prefix(PassingOn.most + 1 - ending.added.count)
         var isInvalid = false
         for result in report.results.map(\.result) + report.released.map(\.result) {
             switch result {

@@ -264,6 +264,7 @@ actor CatalogSyncService {
             if outcome.result == .whole { lastWhole = report }
             settled(session.peer, outcome)
         }
+        catalog.passOn(PassingOn.chosen(ending.added, now: store.now()))
         session.done?(report)
         if !ending.missing.isEmpty, host.isConnected(to: session.peer) { ask(ending.missing, of: session.peer) }
         work()

@@ -13,6 +13,15 @@ extension CatalogSwarm {
         perform(effects, node)
     }
 
+    /// Pushes a few young ones of what a pull brought.
+    func passOn(_ added: [(time: UInt64, id: UpdateID)], _ node: Node) {
+        guard plan.isPushing else { return }
+        for id in PassingOn.chosen(added, now: CatalogSwarm.time(now)) {
+            guard let number = numbers[id] else { continue }
+            gossip(node, .publish(PublishID(UInt64(number)), CatalogSwarm.topic, published[number].block.bytes))
+        }
+    }
+
     /// Sees to it that the node is called when something of it is due.
     func wake(_ node: Node) {
         guard node.isUp else { return }

@@ -16,6 +16,8 @@ final class PullStream {
     fileprivate var isAdmitted = false
     fileprivate var isOver = [false, false]
     fileprivate var isClosed = false
+    /// What was new to each end.
+    fileprivate var added: [[(time: UInt64, id: UpdateID)]] = [[], []]
 
     fileprivate init(
         _ initiator: CatalogSwarm.Node, _ responder: CatalogSwarm.Node, lane: UInt64,
@@ -67,7 +69,9 @@ final class PullStream {
             case .read(let ids): feed(end, .blocks(ids.map { swarm.block($0, at: node) }), swarm)
             case .store(let blocks):
                 for block in blocks {
-                    if let key = CatalogSwarm.key(of: block) { swarm.learn(node, key.digest, byPull: true) }
+                    guard let key = CatalogSwarm.key(of: block), swarm.learn(node, key.digest, byPull: true)
+                    else { continue }
+                    added[end].append((key.time, key.digest))
                 }
             case .finished(let outcome): swarm.finish(self, end, outcome)
             }
@@ -121,6 +125,7 @@ extension CatalogSwarm {
         stream.isOver[end] = true
         let (node, peer) = (stream.node(end), stream.node(1 - end).peer)
         node.streams.removeAll { $0 === stream }
+        passOn(stream.added[end], node)
         if end == 0 || stream.isAdmitted { node.admission.end(peer, outcome, now: now) }
         if end == 0 {
             if outcome.result != .whole { result.failedPulls += 1 }

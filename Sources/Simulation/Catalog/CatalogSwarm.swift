@@ -45,8 +45,11 @@ package final class CatalogSwarm {
     struct Published {
         let key: UpdateKey
         let block: SyncBlock
-        let at: Instant
         let by: Int
+        /// Since when a node that is up has it: one that fails with the only copy takes it away until it is back.
+        var at: Instant
+        /// How many nodes have it.
+        var copies = 1
     }
 
     let plan: CatalogSwarmPlan
@@ -131,6 +134,9 @@ package final class CatalogSwarm {
             configuration, peer: node.peer, sequence: 0, start: now, seed: generator.next())
         node.life += 1
         node.upSince = now
+        for number in published.indices where published[number].by == node.index && published[number].copies == 1 {
+            published[number].at = now
+        }
         node.admission = SyncAdmission()
         node.schedule = PullSchedule(generator: generator.split())
         node.awake = nil
@@ -198,7 +204,7 @@ package final class CatalogSwarm {
         let up = nodes.filter(\.isUp)
         guard !up.isEmpty else { return }
         let node = up[Int(generator.next() % UInt64(up.count))]
-        let time = CatalogSwarm.epoch + UInt64(clamping: Int64((now - .zero).milliseconds))
+        let time = CatalogSwarm.time(now)
         var bytes = ByteBuffer(integer: time)
         bytes.writeInteger(UInt64(published.count))
         bytes.writeRepeatingByte(7, count: max(CatalogSwarm.headerLength, plan.updateBytes) - 16)
@@ -207,18 +213,22 @@ package final class CatalogSwarm {
         let number = published.count
         numbers[digest] = number
         published.append(
-            Published(key: UpdateKey(time: time, digest: digest), block: block, at: now, by: node.index))
+            Published(key: UpdateKey(time: time, digest: digest), block: block, by: node.index, at: now))
         node.set.insert(published[number].key)
         if plan.isPushing { gossip(node, .publish(PublishID(UInt64(number)), CatalogSwarm.topic, bytes)) }
     }
 
+    /// The time on the clocks of all nodes, in milliseconds since 1970.
+    static func time(_ now: Instant) -> UInt64 { epoch + UInt64(clamping: Int64((now - .zero).milliseconds)) }
+
     @Sendable static func time(of header: ByteBuffer) -> UInt64? { header.getInteger(at: header.readerIndex) }
 
     /// A node has an update; the first time counts.
-    func learn(_ node: Node, _ id: UpdateID, byPull: Bool) {
+    @discardableResult func learn(_ node: Node, _ id: UpdateID, byPull: Bool) -> Bool {
         guard let number = numbers[id] else { preconditionFailure("an update that nobody published") }
         let update = published[number]
-        guard node.set.insert(update.key) else { return }
+        guard node.set.insert(update.key) else { return false }
+        published[number].copies += 1
         result.trace.mix(UInt64(node.index) << 32 | UInt64(number))
         result.trace.mix(now.nanoseconds)
         result.payload += update.block.size
@@ -226,6 +236,7 @@ package final class CatalogSwarm {
         let delay = now - max(update.at, node.upSince)
         result.delays.add(delay.milliseconds)
         result.inTime.add(delay <= .seconds(60))
+        return true
     }
 
     private func summarise() {
