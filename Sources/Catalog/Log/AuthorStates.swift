@@ -24,10 +24,10 @@ final class AuthorStates {
     func load(from database: Database) throws {
         states.removeAll()
         changed.removeAll()
-        lastRow = try database.log("SELECT max(row) FROM log_updates").one { $0.number(0) } ?? 0
-        heldBytes = try database.log("SELECT sum(bytes) FROM log_authors").one { $0.number(0) } ?? 0
-        hasKeeps = try database.log("SELECT EXISTS (SELECT 1 FROM log_keeps)").one { $0.number(0) != 0 } ?? false
-        blocked = Set(try database.log("SELECT author FROM log_blocks").all { AuthorID(try $0.digest(0)) })
+        lastRow = try database.sql("SELECT max(row) FROM log_updates").one { $0.number(0) } ?? 0
+        heldBytes = try database.sql("SELECT sum(bytes) FROM log_authors").one { $0.number(0) } ?? 0
+        hasKeeps = try database.sql("SELECT EXISTS (SELECT 1 FROM log_keeps)").one { $0.number(0) != 0 } ?? false
+        blocked = Set(try database.sql("SELECT author FROM log_blocks").all { AuthorID(try $0.digest(0)) })
     }
 
     /// The state of an author; `nil` when nothing of the author is here.
@@ -55,7 +55,7 @@ final class AuthorStates {
     func save(in database: Database) throws {
         for author in changed {
             guard let state = states[author] else { continue }
-            try database.log(
+            try database.sql(
                 "UPDATE log_authors SET era = ?, heads = ?, held = ?, bytes = ?, notes = ?, work = ? WHERE key = ?"
             ).bind(state.era.row, 1).bind(RowList.bytes(state.heads.map(\.row)), 2).bind(Int64(state.held), 3)
                 .bind(state.bytes, 4).bind(state.notes.rawValue, 5).bind(state.work, 6).bind(state.key, 7).run()
@@ -66,7 +66,7 @@ final class AuthorStates {
 
     /// The state of an author as the database has it.
     static func read(_ author: AuthorID, in database: Database) throws -> AuthorState? {
-        let row = try database.log(
+        let row = try database.sql(
             """
             SELECT a.key, a.heads, a.held, a.bytes, a.notes, e.row, e.key, e.recovery, a.work
                 FROM log_authors a JOIN log_eras e ON e.row = a.era WHERE a.id = ?
@@ -87,7 +87,7 @@ final class AuthorStates {
     }
 
     static func ancestor(_ row: Int64, in database: Database) throws -> Ancestor {
-        let found = try database.log("SELECT digest, author, seq, time, era FROM log_updates WHERE row = ?")
+        let found = try database.sql("SELECT digest, author, seq, time, era FROM log_updates WHERE row = ?")
             .bind(row, 1).one {
                 Ancestor(
                     row: row, id: try $0.digest(0), author: $0.number(1), seq: UInt64(clamping: $0.number(2)),

@@ -15,7 +15,7 @@ extension LogWriter {
             try settleRotation(of: update.author, own, prev)
             mayChange = true
         case .grant:
-            try database.log("INSERT INTO log_grants (digest, row, author, body) VALUES (?, ?, ?, ?)")
+            try database.sql("INSERT INTO log_grants (digest, row, author, body) VALUES (?, ?, ?, ?)")
                 .bind(own.id, 1).bind(own.row, 2).bind(own.author, 3).bind(Array(update.bodyBytes), 4).run()
             try recount(grant: own.id, for: update.author)
         case .revoke(let body):
@@ -39,14 +39,14 @@ extension LogWriter {
     }
 
     func flags(_ row: Int64) throws -> UpdateFlags {
-        let flags = try database.log("SELECT flags FROM log_updates WHERE row = ?").bind(row, 1).one { $0.number(0) }
+        let flags = try database.sql("SELECT flags FROM log_updates WHERE row = ?").bind(row, 1).one { $0.number(0) }
         return UpdateFlags(rawValue: flags ?? 0)
     }
 
     // MARK: Keys
 
     func insert(_ era: Era, author: Int64, parent: Int64?) throws {
-        let statement = try database.log(
+        let statement = try database.sql(
             "INSERT INTO log_eras (row, author, parent, key, recovery) VALUES (?, ?, ?, ?, ?)"
         ).bind(era.row, 1).bind(author, 2).bind(era.key, 4).bind(era.recovery, 5)
         if let parent { statement.bind(parent, 3) } else { statement.bindNull(3) }
@@ -54,7 +54,7 @@ extension LogWriter {
     }
 
     func era(_ row: Int64) throws -> Era? {
-        try database.log("SELECT key, recovery FROM log_eras WHERE row = ?").bind(row, 1).one {
+        try database.sql("SELECT key, recovery FROM log_eras WHERE row = ?").bind(row, 1).one {
             Era(row: row, key: $0.blob(0), recovery: try $0.digest(1))
         }
     }
@@ -62,7 +62,7 @@ extension LogWriter {
     /// Of rival rotates the one counts that others follow, else the one with the smaller CID: of all those that no
     /// other follows the one with the smallest.
     private func settleRotation(of author: AuthorID, _ rotate: Ancestor, _ prev: [Ancestor]) throws {
-        let winner = try database.log(
+        let winner = try database.sql(
             """
             SELECT e.row FROM log_eras e JOIN log_updates u ON u.row = e.row
                 WHERE e.author = ? AND e.parent IS NOT NULL
@@ -74,7 +74,7 @@ extension LogWriter {
             let era = try era(winner)
         else { return }
         let headRows = Set(state.heads.map(\.row))
-        let parent = try database.log("SELECT parent FROM log_eras WHERE row = ?").bind(winner, 1).one { $0.number(0) }
+        let parent = try database.sql("SELECT parent FROM log_eras WHERE row = ?").bind(winner, 1).one { $0.number(0) }
         if winner == rotate.row, parent == state.era.row, !state.notes.contains(.manyHeads),
             headRows.isSubset(of: prev.map(\.row))
         {
@@ -96,7 +96,7 @@ extension LogWriter {
         var changed: [(row: Int64, flags: UpdateFlags)] = []
         var counting: [Int64] = []
         var followed: Set<Int64> = []
-        try database.log("SELECT row, flags, era, prev FROM log_updates WHERE author = ?").bind(state.key, 1).run {
+        try database.sql("SELECT row, flags, era, prev FROM log_updates WHERE author = ?").bind(state.key, 1).run {
             let (row, flags) = ($0.number(0), UpdateFlags(rawValue: $0.number(1)))
             let counts = $0.number(2) == era.row || kept.contains(row)
             if counts {
@@ -138,7 +138,7 @@ extension LogWriter {
         var found = Set(rows)
         var open = rows
         while let row = open.popLast() {
-            let prev = try database.log("SELECT prev FROM log_updates WHERE row = ?").bind(row, 1).one { $0.blob(0) }
+            let prev = try database.sql("SELECT prev FROM log_updates WHERE row = ?").bind(row, 1).one { $0.blob(0) }
             for parent in RowList.rows(prev ?? []) where found.insert(parent).inserted { open.append(parent) }
         }
         return found
@@ -149,7 +149,7 @@ extension LogWriter {
     /// Notes that an update acts for somebody by a grant that may be here or not.
     func noteActing(_ update: Update, _ row: Int64) throws {
         guard let acting = update.header.acting else { return }
-        try database.log("INSERT OR IGNORE INTO log_acting (grant, row, owner) VALUES (?, ?, ?)")
+        try database.sql("INSERT OR IGNORE INTO log_acting (grant, row, owner) VALUES (?, ?, ?)")
             .bind(acting.grant, 1).bind(row, 2).bind(acting.owner.digest, 3).run()
     }
 
@@ -157,23 +157,23 @@ extension LogWriter {
         var keep: [UInt8] = []
         for head in body.keep {
             head.append(to: &keep)
-            try database.log("INSERT OR IGNORE INTO log_keeps (digest, grant) VALUES (?, ?)").bind(head, 1)
+            try database.sql("INSERT OR IGNORE INTO log_keeps (digest, grant) VALUES (?, ?)").bind(head, 1)
                 .bind(body.grant, 2).run()
             authors.hasKeeps = true
         }
-        try database.log("INSERT INTO log_revokes (grant, row, author, keep) VALUES (?, ?, ?, ?)").bind(body.grant, 1)
+        try database.sql("INSERT INTO log_revokes (grant, row, author, keep) VALUES (?, ?, ?, ?)").bind(body.grant, 1)
             .bind(own.row, 2).bind(own.author, 3).bind(keep, 4).run()
     }
 
     /// The grants of which a `revoke` keeps what comes up to this update.
     func grants(keeping id: UpdateID) throws -> [UpdateID] {
-        try database.log("SELECT grant FROM log_keeps WHERE digest = ? ORDER BY grant").bind(id, 1)
+        try database.sql("SELECT grant FROM log_keeps WHERE digest = ? ORDER BY grant").bind(id, 1)
             .all { try $0.digest(0) }
     }
 
     /// Settles for every update done by a grant whether it was allowed; `author` has made that necessary.
     private func recount(grant: UpdateID, for author: AuthorID) throws {
-        let rows = try database.log("SELECT row FROM log_acting WHERE grant = ? ORDER BY row").bind(grant, 1)
+        let rows = try database.sql("SELECT row FROM log_acting WHERE grant = ? ORDER BY row").bind(grant, 1)
             .all { $0.number(0) }
         guard !rows.isEmpty else { return }
         let right = try right(grant)
@@ -197,7 +197,7 @@ extension LogWriter {
 
     /// A grant with the revokes of the same author; `nil` when it is not here or does not count.
     private func right(_ grant: UpdateID) throws -> Right? {
-        let found = try database.log(
+        let found = try database.sql(
             """
             SELECT g.author, g.body, u.flags, a.id FROM log_grants g JOIN log_updates u ON u.row = g.row
                 JOIN log_authors a ON a.key = g.author WHERE g.digest = ?
@@ -208,7 +208,7 @@ extension LogWriter {
         guard let (author, bytes, flags, owner) = found, !flags.contains(.rotatedAway),
             case .grant(let body) = try UpdateBody(bytes, kind: .grant)
         else { return nil }
-        let keeps = try database.log(
+        let keeps = try database.sql(
             """
             SELECT r.keep, u.flags FROM log_revokes r JOIN log_updates u ON u.row = r.row
                 WHERE r.grant = ? AND r.author = ? ORDER BY r.row
@@ -247,7 +247,7 @@ extension LogWriter {
         guard case .forget(let body) = update.body else { return }
         authors.change(update.author) { $0.notes.insert(.forgets) }
         for id in body.updates {
-            try database.log("INSERT OR IGNORE INTO log_forgets (author, digest, row) VALUES (?, ?, ?)")
+            try database.sql("INSERT OR IGNORE INTO log_forgets (author, digest, row) VALUES (?, ?, ?)")
                 .bind(author, 1).bind(id, 2).bind(row, 3).run()
             try setForgotten(id, author, true)
         }
@@ -259,7 +259,7 @@ extension LogWriter {
     }
 
     private func isForgotten(_ id: UpdateID, _ author: Int64) throws -> Bool {
-        try database.log(
+        try database.sql(
             """
             SELECT EXISTS (SELECT 1 FROM log_forgets f JOIN log_updates u ON u.row = f.row
                 WHERE f.author = ? AND f.digest = ? AND NOT u.flags & 1)
@@ -268,10 +268,10 @@ extension LogWriter {
     }
 
     private func recountForgotten(_ author: AuthorID, _ key: Int64) throws {
-        let named = try database.log("SELECT DISTINCT digest FROM log_forgets WHERE author = ? ORDER BY digest")
+        let named = try database.sql("SELECT DISTINCT digest FROM log_forgets WHERE author = ? ORDER BY digest")
             .bind(key, 1).all { try $0.digest(0) }
         // A forget that counts again may never have been noted.
-        let forgets = try database.log(
+        let forgets = try database.sql(
             "SELECT row FROM log_updates WHERE author = ? AND kind = 'forget' AND NOT flags & 1"
         )
         .bind(key, 1).all { $0.number(0) }

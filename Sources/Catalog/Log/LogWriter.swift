@@ -79,7 +79,7 @@ final class LogWriter {
         guard case .authorCreate(let body) = update.body else { return .rejected(.bodyMissing) }
         guard try isRoomForIDs() else { return .ignored(.full) }
         let row = try nextRow()
-        try database.log(
+        try database.sql(
             "INSERT INTO log_authors (id, era, heads, held, bytes, work, notes) VALUES (?, ?, zeroblob(0), 0, 0, 0, 0)"
         ).bind(update.author.digest, 1).bind(row, 2).run()
         let key = database.lastInsertedRowID
@@ -123,7 +123,7 @@ final class LogWriter {
         if !isHeld { flags.insert(.notHeld) }
         if state.notes.contains(.forgets), try isForgotten(update, state.key) { flags.insert(.forgotten) }
         let before = database.totalChangesCount
-        try database.log(
+        try database.sql(
             """
             INSERT INTO log_updates (row, digest, author, seq, time, era, flags, arrived, kind, prev, header, body)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
@@ -162,7 +162,7 @@ final class LogWriter {
 
     /// Adds what was missing of a known update.
     private func complete(_ update: Update, _ row: Int64) throws -> IngestResult {
-        let known = try database.log("SELECT flags, header IS NULL, body IS NULL FROM log_updates WHERE row = ?")
+        let known = try database.sql("SELECT flags, header IS NULL, body IS NULL FROM log_updates WHERE row = ?")
             .bind(row, 1).one { (UpdateFlags(rawValue: $0.number(0)), $0.number(1) != 0, $0.number(2) != 0) }
         guard let (before, noHeader, noBody) = known else { throw CatalogError.damaged("an update without its row") }
         var flags = before
@@ -170,7 +170,7 @@ final class LogWriter {
             let state = try authors.state(of: update.author, in: database), try isWithinQuota(update, state)
         else { return .known }
         flags.remove(.notHeld)
-        try database.log("UPDATE log_updates SET flags = ?, header = ?, body = ? WHERE row = ?")
+        try database.sql("UPDATE log_updates SET flags = ?, header = ?, body = ? WHERE row = ?")
             .bind(flags.rawValue, 1).bind(row, 4)
             .run(
                 lending: update.block, (0..<update.headerLength, 2), (update.headerLength..<update.block.count, 3))
@@ -193,11 +193,11 @@ final class LogWriter {
 
     /// The row of an update; `nil` when it is not known.
     func row(of id: UpdateID) throws -> Int64? {
-        try database.log("SELECT row FROM log_updates WHERE digest = ?").bind(id, 1).one { $0.number(0) }
+        try database.sql("SELECT row FROM log_updates WHERE digest = ?").bind(id, 1).one { $0.number(0) }
     }
 
     func ancestor(_ id: UpdateID) throws -> Ancestor? {
-        try database.log("SELECT row, author, seq, time, era FROM log_updates WHERE digest = ?").bind(id, 1).one {
+        try database.sql("SELECT row, author, seq, time, era FROM log_updates WHERE digest = ?").bind(id, 1).one {
             Ancestor(
                 row: $0.number(0), id: id, author: $0.number(1), seq: UInt64(clamping: $0.number(2)),
                 time: UInt64(clamping: $0.number(3)), era: $0.number(4))
@@ -205,7 +205,7 @@ final class LogWriter {
     }
 
     func set(_ flags: UpdateFlags, _ row: Int64) throws {
-        try database.log("UPDATE log_updates SET flags = ? WHERE row = ?").bind(flags.rawValue, 1).bind(row, 2).run()
+        try database.sql("UPDATE log_updates SET flags = ? WHERE row = ?").bind(flags.rawValue, 1).bind(row, 2).run()
     }
 
     private func nextRow() throws -> Int64 { authors.lastRow + 1 }

@@ -89,7 +89,7 @@ extension UpdateLog {
     package func export(_ piece: ([UInt8]) throws -> Void) throws(CatalogError) {
         try database.read { database in
             var bytes = UpdateArchive.header
-            try database.log(
+            try database.sql(
                 "SELECT header, body FROM log_updates WHERE header IS NOT NULL ORDER BY time, digest"
             ).run { row in
                 UpdateArchive.append(row.blobs(0, 1), to: &bytes)

@@ -19,7 +19,7 @@ extension UpdateLog {
     package func sweep(from start: Int64 = 0, authors limit: Int = 16, now: UInt64) throws(CatalogError) -> Sweep {
         try transaction(now: now) { writer, state in
             let database = writer.database
-            let authors = try database.log("SELECT key, id FROM log_authors WHERE key > ? ORDER BY key LIMIT ?")
+            let authors = try database.sql("SELECT key, id FROM log_authors WHERE key > ? ORDER BY key LIMIT ?")
                 .bind(start, 1).bind(Int64(clamping: limit), 2).all { ($0.number(0), AuthorID(try $0.digest(1))) }
             var sweep = Sweep()
             for (key, author) in authors {
@@ -52,7 +52,7 @@ extension UpdateLog {
     /// comes only the ids are kept, so that peers do not offer it again and again.
     package func block(_ author: AuthorID, now: UInt64) throws(CatalogError) {
         try transaction(now: now, durable: true) { writer, state in
-            try writer.database.log("INSERT OR IGNORE INTO log_blocks (author) VALUES (?)").bind(author.digest, 1).run()
+            try writer.database.sql("INSERT OR IGNORE INTO log_blocks (author) VALUES (?)").bind(author.digest, 1).run()
             state.authors.blocked.insert(author)
             try writer.drop(author)
         }
@@ -61,7 +61,7 @@ extension UpdateLog {
     /// Takes a block back; `missing` then names what is to be asked for.
     package func unblock(_ author: AuthorID, now: UInt64) throws(CatalogError) {
         try transaction(now: now, durable: true) { writer, state in
-            try writer.database.log("DELETE FROM log_blocks WHERE author = ?").bind(author.digest, 1).run()
+            try writer.database.sql("DELETE FROM log_blocks WHERE author = ?").bind(author.digest, 1).run()
             state.authors.blocked.remove(author)
             try writer.want(author)
         }
@@ -70,7 +70,7 @@ extension UpdateLog {
     /// Whom the operator has blocked, in order.
     package func blocked() throws(CatalogError) -> [AuthorID] {
         try database.read { database in
-            try database.log("SELECT author FROM log_blocks ORDER BY author").all { AuthorID(try $0.digest(0)) }
+            try database.sql("SELECT author FROM log_blocks ORDER BY author").all { AuthorID(try $0.digest(0)) }
         }
     }
 
@@ -79,7 +79,7 @@ extension UpdateLog {
     private static func earlier(_ now: UInt64, _ time: UInt64) -> Int64 { Int64(clamping: now > time ? now - time : 0) }
 
     private static func forgotten(_ author: Int64, before limit: Int64, _ database: Database) throws -> [Int64] {
-        try database.log(
+        try database.sql(
             """
             SELECT DISTINCT u.row FROM log_forgets f JOIN log_updates g ON g.row = f.row
                 JOIN log_updates u ON u.digest = f.digest AND u.author = f.author
@@ -158,14 +158,14 @@ extension UpdateBody {
 extension LogWriter {
     /// Erases a body for good; the bytes that it had, or `nil` when there was none.
     func eraseBody(_ row: Int64) throws -> Int64? {
-        let found = try database.log(
+        let found = try database.sql(
             """
             SELECT length(u.body), u.flags, a.id FROM log_updates u JOIN log_authors a ON a.key = u.author
                 WHERE u.row = ? AND u.body IS NOT NULL
             """
         ).bind(row, 1).one { ($0.number(0), UpdateFlags(rawValue: $0.number(1)), AuthorID(try $0.digest(2))) }
         guard let (bytes, flags, author) = found else { return nil }
-        try database.log("UPDATE log_updates SET body = NULL, flags = ? WHERE row = ?")
+        try database.sql("UPDATE log_updates SET body = NULL, flags = ? WHERE row = ?")
             .bind(flags.union(.bodyErased).rawValue, 1).bind(row, 2).run()
         _ = try authors.state(of: author, in: database)
         authors.change(author) { $0.bytes -= bytes }
@@ -176,7 +176,7 @@ extension LogWriter {
     /// Has what was not held of an author asked for.
     func want(_ author: AuthorID) throws {
         guard let state = try authors.state(of: author, in: database) else { return }
-        try database.log("UPDATE log_updates SET flags = flags & ~16 WHERE author = ? AND flags & 16")
+        try database.sql("UPDATE log_updates SET flags = flags & ~16 WHERE author = ? AND flags & 16")
             .bind(state.key, 1).run()
     }
 
@@ -184,20 +184,20 @@ extension LogWriter {
     func drop(_ author: AuthorID) throws {
         guard let state = try authors.state(of: author, in: database) else { return }
         let bytes =
-            try database.log(
+            try database.sql(
                 """
                 SELECT sum(length(body)) FROM log_updates
                     WHERE author = ? AND kind NOT IN ('author.create', 'rotate', 'grant', 'revoke')
                 """
             ).bind(state.key, 1).one { $0.number(0) } ?? 0
         // Whom they act for loses what was done, too.
-        let owners = try database.log(
+        let owners = try database.sql(
             """
             SELECT DISTINCT a.owner FROM log_updates u JOIN log_acting a ON a.row = u.row
                 WHERE u.author = ? AND u.flags & 32
             """
         ).bind(state.key, 1).all { AuthorID(try $0.digest(0)) }
-        try database.log(
+        try database.sql(
             """
             UPDATE log_updates SET body = NULL, flags = flags | 16
                 WHERE author = ? AND kind NOT IN ('author.create', 'rotate', 'grant', 'revoke')

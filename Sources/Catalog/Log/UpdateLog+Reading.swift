@@ -42,7 +42,7 @@ extension UpdateLog {
     package func blocks(_ ids: [UpdateID]) throws(CatalogError) -> [(block: [UInt8], headerLength: Int)?] {
         try database.read { database in
             try ids.map { id in
-                try database.log("SELECT header, body, length(header) FROM log_updates WHERE digest = ?").bind(id, 1)
+                try database.sql("SELECT header, body, length(header) FROM log_updates WHERE digest = ?").bind(id, 1)
                     .one { $0.isNull(0) ? nil : ($0.blobs(0, 1), Int($0.number(2))) } ?? nil
             }
         }
@@ -51,7 +51,7 @@ extension UpdateLog {
     /// An update with its place in the log; `nil` when it is not held.
     package func entry(_ id: UpdateID) throws(CatalogError) -> Entry? {
         try database.read { database in
-            try database.log("SELECT row, flags, arrived, header, body FROM log_updates WHERE digest = ?").bind(id, 1)
+            try database.sql("SELECT row, flags, arrived, header, body FROM log_updates WHERE digest = ?").bind(id, 1)
                 .one { $0.isNull(3) ? nil : try Entry($0) } ?? nil
         }
     }
@@ -59,7 +59,7 @@ extension UpdateLog {
     /// Updates that came after row `row`, in the order of arrival: what a follower of events reads on with.
     package func entries(after row: Int64, limit: Int) throws(CatalogError) -> [Entry] {
         try database.read { database in
-            try database.log(
+            try database.sql(
                 """
                 SELECT row, flags, arrived, header, body FROM log_updates
                     WHERE row > ? AND header IS NOT NULL ORDER BY row LIMIT ?
@@ -71,7 +71,7 @@ extension UpdateLog {
     /// An author's updates from the newest on, before sequence number `seq` if given.
     package func entries(of author: AuthorID, before seq: UInt64? = nil, limit: Int) throws(CatalogError) -> [Entry] {
         try database.read { database in
-            try database.log(
+            try database.sql(
                 """
                 SELECT row, flags, arrived, header, body FROM log_updates
                     WHERE author = (SELECT key FROM log_authors WHERE id = ?) AND seq < ? AND header IS NOT NULL
@@ -86,7 +86,7 @@ extension UpdateLog {
     /// that peers compare.
     package func forEachID(_ body: (UInt64, UpdateID) throws -> Void) throws(CatalogError) {
         try database.read { database in
-            try database.log("SELECT time, digest FROM log_updates ORDER BY digest")
+            try database.sql("SELECT time, digest FROM log_updates ORDER BY digest")
                 .run { try body(UInt64(clamping: $0.number(0)), try $0.digest(1)) }
         }
     }
@@ -94,7 +94,7 @@ extension UpdateLog {
     /// Updates whose body, or whose bytes at all, are missing and still wanted: to be asked for by CID.
     package func missing(limit: Int) throws(CatalogError) -> [(time: UInt64, id: UpdateID)] {
         try database.read { database in
-            try database.log(
+            try database.sql(
                 """
                 SELECT time, digest FROM log_updates WHERE body IS NULL AND flags & ? = 0
                     AND author NOT IN (SELECT a.key FROM log_blocks b JOIN log_authors a ON a.id = b.author)
@@ -117,8 +117,8 @@ extension UpdateLog {
     /// How much there is; reads all authors.
     package func totals() throws(CatalogError) -> Totals {
         try database.read { database in
-            let updates = try database.log("SELECT max(row) FROM log_updates").one { Int($0.number(0)) } ?? 0
-            return try database.log("SELECT count(*), sum(held), sum(bytes) FROM log_authors").one {
+            let updates = try database.sql("SELECT max(row) FROM log_updates").one { Int($0.number(0)) } ?? 0
+            return try database.sql("SELECT count(*), sum(held), sum(bytes) FROM log_authors").one {
                 Totals(updates: updates, held: Int($0.number(1)), bytes: $0.number(2), authors: Int($0.number(0)))
             } ?? Totals(updates: 0, held: 0, bytes: 0, authors: 0)
         }
@@ -135,7 +135,7 @@ extension UpdateLog {
 }
 
 extension UpdateLog.Entry {
-    fileprivate init(_ row: LogRow) throws {
+    fileprivate init(_ row: SQLRow) throws {
         self.row = row.number(0)
         counts = UpdateFlags(rawValue: row.number(1)).counts
         arrived = UInt64(clamping: row.number(2))

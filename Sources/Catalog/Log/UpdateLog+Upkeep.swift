@@ -11,23 +11,23 @@ extension UpdateLog {
     ) throws(CatalogError) {
         try database.write { database in
             guard try prepare(database) else { return }
-            try database.log("DELETE FROM log_refill").run()
-            try database.log("INSERT INTO log_refill (row) VALUES (0)").run()
+            try database.sql("DELETE FROM log_refill").run()
+            try database.sql("INSERT INTO log_refill (row) VALUES (0)").run()
         }
         guard let sink else { return }
         while true {
             let (row, last): (Int64?, Int64) = try database.write { database in
-                guard let start = try database.log("SELECT row FROM log_refill").one({ $0.number(0) }) else {
+                guard let start = try database.sql("SELECT row FROM log_refill").one({ $0.number(0) }) else {
                     return (nil, 0)
                 }
-                let last = try database.log("SELECT max(row) FROM log_updates").one { $0.number(0) } ?? 0
+                let last = try database.sql("SELECT max(row) FROM log_updates").one { $0.number(0) } ?? 0
                 let updates = try LogReading.counted(after: start, upTo: start + 2_000, in: database)
                 if !updates.isEmpty { try sink.apply(updates, in: database) }
                 let isOver = start + 2_000 >= last
                 if isOver {
-                    try database.log("DELETE FROM log_refill").run()
+                    try database.sql("DELETE FROM log_refill").run()
                 } else {
-                    try database.log("UPDATE log_refill SET row = ?").bind(start + 2_000, 1).run()
+                    try database.sql("UPDATE log_refill SET row = ?").bind(start + 2_000, 1).run()
                 }
                 return (isOver ? nil : start + 2_000, last)
             }
@@ -48,7 +48,7 @@ extension UpdateLog {
     /// Verifies so many stored updates again, from row `row` on: hashes, form and signatures.
     package func verify(after row: Int64 = 0, limit: Int = 1_000) throws(CatalogError) -> Check {
         let rows = try database.read { database in
-            try database.log(
+            try database.sql(
                 """
                 SELECT row, digest, header, body FROM log_updates
                     WHERE row > ? AND header IS NOT NULL ORDER BY row LIMIT ?
