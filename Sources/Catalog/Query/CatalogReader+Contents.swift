@@ -16,12 +16,20 @@ package struct ContentFilter: Sendable, Equatable {
     /// A condition on contents of that alias, and its values; without numbered parameters.
     func condition(_ alias: String) -> (sql: String, values: [SQLValue]) {
         var sql = onlyDownloadable ? " AND \(alias).downloadable = 1" : ""
+        let genres = self.genres.map { SearchWords.fold($0) }
         if genres.count == 1 { sql += " AND \(alias).genre = ?" }
-        // The plus keeps SQLite from collecting and sorting whole genres where an index by time can stop early.
+        // The plus keeps SQLite from collecting and sorting whole genres where another index can stop early.
         if genres.count > 1 {
             sql += " AND +\(alias).genre IN (\(genres.map { _ in "?" }.joined(separator: ", ")))"
         }
-        return (sql, genres.map { .text(SearchWords.fold($0)) })
+        return (sql, genres.map { .text($0) })
+    }
+
+    /// The same for each genre alone: lists without common rows, that together are the one of all of them.
+    var byGenre: [ContentFilter] {
+        let genres = Set(self.genres.map { SearchWords.fold($0) })
+        if genres.count < 2 { return [self] }
+        return genres.sorted().map { ContentFilter(genres: [$0], onlyDownloadable: onlyDownloadable) }
     }
 }
 
@@ -103,10 +111,15 @@ extension CatalogReader {
         filter: ContentFilter = ContentFilter(), now: UInt64, _ page: PageRequest, viewer: Viewer? = nil
     ) throws(CatalogError) -> Page<ContentRow> {
         try read(viewer) { loader in
-            let (extra, values) = filter.condition("c")
-            let sql = TimelineSQL(
-                time: "c.created", key: "c.key", from: "contents c", condition: RowLoader.listed("c") + extra)
-            return try timeline(page, loader, sql, values, before: CatalogReader.latest(now)) {
+            let lists = filter.byGenre.map { filter in
+                let (extra, values) = filter.condition("c")
+                return (
+                    sql: TimelineSQL(
+                        time: "c.created", key: "c.key", from: "contents c", condition: RowLoader.listed("c") + extra),
+                    values: values
+                )
+            }
+            return try timeline(page, loader, lists, before: CatalogReader.latest(now)) {
                 try loader.content($0.key)
             }
         }
@@ -168,20 +181,20 @@ extension RowLoader {
     fileprivate func comment(_ key: Int64, on content: EntityID) throws -> CommentRow? {
         let found = try database.sql(
             """
-            SELECT e.id, e.name, c.author, c.state, p.id FROM comments c JOIN entities e ON e.key = c.key
-                LEFT JOIN entities p ON p.key = c.parent WHERE c.key = ?
+            SELECT e.id, e.name, c.author, c.state, p.id, n.comments FROM comments c JOIN entities e ON e.key = c.key
+                LEFT JOIN entities p ON p.key = c.parent LEFT JOIN counts n ON n.key = c.key WHERE c.key = ?
             """
         ).one([.integer(key)]) {
             (
                 id: EntityID(stored: $0.text(0)), name: String(decoding: $0.blob(1), as: UTF8.self),
                 author: $0.number(2), state: Registers(decoding: $0.blob(3)),
-                parent: $0.optionalText(4).map { EntityID(stored: $0) }
+                parent: $0.optionalText(4).map { EntityID(stored: $0) }, replies: Int($0.number(5))
             )
         }
         guard let found, let user = try user(found.author) else { return nil }
         return CommentRow(
             id: found.id, entity: EntityRef(user.author, found.name), user: user, content: content,
             parent: found.parent, text: CommentFields(found.state).text ?? "", created: found.state.created ?? 0,
-            updated: found.state.updated)
+            updated: found.state.updated, replies: found.replies)
     }
 }

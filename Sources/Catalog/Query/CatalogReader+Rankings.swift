@@ -91,28 +91,65 @@ extension CatalogReader {
         viewer: Viewer? = nil
     ) throws(CatalogError) -> Page<ContentRow> {
         try read(viewer) { loader in
-            let (extra, values) = filter.condition("c")
-            let followed =
-                loader.viewer == nil
-                ? ""
-                : """
-                AND EXISTS (SELECT 1 FROM edges f
-                    WHERE f.source = ? AND f.rel = 1 AND f.target = c.author AND f.active = 1)
-                """
-            let keys = try loader.database.sql(
-                """
-                SELECT r.key FROM (
-                    SELECT c.key, c.created FROM contents c WHERE c.created > ? AND c.created <= ? AND c.listed = 1
-                        \(followed)\(extra) AND \(RowLoader.listed("c")) ORDER BY c.created DESC LIMIT 1000) r
-                    LEFT JOIN counts n ON n.key = r.key
-                    ORDER BY coalesce(n.saves + n.reposts, 0) DESC, r.created DESC, r.key
-                """
-            ).all(
-                [.integer(Int64(clamping: now) - span.milliseconds), .integer(CatalogReader.latest(now))]
-                    + (loader.viewer.map { [.integer($0)] } ?? []) + values
-            ) { $0.number(0) }
-            return try ranked(page, keys) { try loader.content($0) }
+            let (oldest, newest) = (Int64(clamping: now) - span.milliseconds, CatalogReader.latest(now))
+            let latest =
+                try loader.viewer.map { try latestKeys(of: $0, filter, oldest, newest, loader) }
+                ?? latestKeys(filter, oldest, newest, loader)
+            let likes = try loader.database.sql("SELECT saves + reposts FROM counts WHERE key = ?")
+            let ranked = try latest.map { place in
+                (place: place, likes: try likes.one([.integer(place.key)]) { $0.number(0) } ?? 0)
+            }.sorted { ($1.likes, $1.place.time, $0.place.key) < ($0.likes, $0.place.time, $1.place.key) }
+            return try self.ranked(page, ranked.map(\.place.key)) { try loader.content($0) }
         }
+    }
+
+    /// How many of the latest are ranked by how much they are liked.
+    private static let rankedLatest = 1_000
+
+    private func latestKeys(
+        _ filter: ContentFilter, _ oldest: Int64, _ newest: Int64, _ loader: RowLoader
+    ) throws -> [TimedKey] {
+        var keys: [TimedKey] = []
+        for filter in filter.byGenre {
+            let (extra, values) = filter.condition("c")
+            keys += try loader.database.sql(
+                """
+                SELECT c.created, c.key FROM contents c WHERE c.created > ? AND c.created <= ?\(extra)
+                    AND \(RowLoader.listed("c")) ORDER BY c.created DESC, c.key LIMIT ?
+                """
+            ).all([.integer(oldest), .integer(newest)] + values + [SQLValue(Self.rankedLatest)]) {
+                TimedKey(time: $0.number(0), key: $0.number(1))
+            }
+        }
+        return CatalogReader.latest(of: keys)
+    }
+
+    /// The same of those whom an author follows: each has little, and an index of it.
+    private func latestKeys(
+        of viewer: Int64, _ filter: ContentFilter, _ oldest: Int64, _ newest: Int64, _ loader: RowLoader
+    ) throws -> [TimedKey] {
+        let (extra, values) = filter.condition("c")
+        // Who was active before the span has nothing in it.
+        let keys = try loader.database.sql(
+            """
+            SELECT c.created, c.key FROM (
+                SELECT e.target FROM edges e CROSS JOIN counts n ON n.key = e.target AND n.active > ?
+                    WHERE e.source = ? AND e.rel = 1 AND e.active = 1 ORDER BY e.time DESC, e.target LIMIT ?) f
+                CROSS JOIN contents c ON c.author = f.target
+                WHERE c.created > ? AND c.created <= ?\(extra) AND \(RowLoader.listed("c"))
+            """
+        ).all(
+            [
+                .integer(oldest), .integer(viewer), SQLValue(Self.maximumFollowees), .integer(oldest),
+                .integer(newest),
+            ] + values
+        ) { TimedKey(time: $0.number(0), key: $0.number(1)) }
+        return CatalogReader.latest(of: keys)
+    }
+
+    private static func latest(of keys: [TimedKey]) -> [TimedKey] {
+        if keys.count <= rankedLatest { return keys }
+        return Array(keys.sorted { ($1.time, $0.key) < ($0.time, $1.key) }.prefix(rankedLatest))
     }
 
     /// What few have found yet, latest first: of the last month, by authors with at most 1,500 followers, with at
@@ -121,20 +158,25 @@ extension CatalogReader {
         filter: ContentFilter = ContentFilter(), now: UInt64, _ page: PageRequest, viewer: Viewer? = nil
     ) throws(CatalogError) -> Page<ContentRow> {
         try read(viewer) { loader in
-            let (extra, values) = filter.condition("c")
-            let sql = TimelineSQL(
-                time: "c.created", key: "c.key", from: "contents c",
-                condition: """
-                    c.created > ? AND c.author <> ?\(extra) AND \(RowLoader.listed("c"))
-                        AND NOT EXISTS (SELECT 1 FROM counts n
-                            WHERE n.key = c.key AND (n.plays > 250 OR n.saves + n.reposts > 20))
-                        AND NOT EXISTS (SELECT 1 FROM counts n WHERE n.key = c.author AND n.followers > 1500)
-                    """)
             let oldest = Int64(clamping: now) - Span.month.milliseconds
-            return try timeline(
-                page, loader, sql, [.integer(oldest), .integer(loader.viewer ?? -1)] + values,
-                before: CatalogReader.latest(now)
-            ) { try loader.content($0.key) }
+            let lists = filter.byGenre.map { filter in
+                let (extra, values) = filter.condition("c")
+                return (
+                    sql: TimelineSQL(
+                        time: "c.created", key: "c.key", from: "contents c",
+                        condition: """
+                            c.created > ? AND c.author <> ?\(extra) AND \(RowLoader.listed("c"))
+                                AND NOT EXISTS (SELECT 1 FROM counts n
+                                    WHERE n.key = c.key AND (n.plays > 250 OR n.saves + n.reposts > 20))
+                                AND NOT EXISTS (SELECT 1 FROM counts n
+                                    WHERE n.key = c.author AND n.followers > 1500)
+                            """),
+                    values: [.integer(oldest), .integer(loader.viewer ?? -1)] + values
+                )
+            }
+            return try timeline(page, loader, lists, before: CatalogReader.latest(now)) {
+                try loader.content($0.key)
+            }
         }
     }
 }

@@ -186,48 +186,4 @@ extension CatalogReader {
             return try ranked(page, scores.map(\.key)) { try loader.user($0) }
         }
     }
-
-    // MARK: Nodes and labels
-
-    /// The nodes that authors announced within the last 24 hours, each by its latest announcement, latest first.
-    package func nodes(now: UInt64, _ page: PageRequest) throws(CatalogError) -> Page<NodeRow> {
-        try read { loader in
-            let oldest = Int64(clamping: now) - 86_400_000
-            let rows = try loader.database.sql(
-                """
-                SELECT author, time, body FROM announcements t
-                    WHERE time > ?1 AND \(RowLoader.active("t.author")) AND \(RowLoader.shown("t.author"))
-                    AND NOT EXISTS (SELECT 1 FROM announcements o
-                        WHERE o.peer = t.peer AND (o.time, o.id) > (t.time, t.id))
-                    ORDER BY time DESC, peer LIMIT ?2 OFFSET ?3
-                """
-            ).all([.integer(oldest), SQLValue(page.limit + 1), SQLValue(page.rank)]) {
-                (author: $0.number(0), time: UInt64(clamping: $0.number(1)), body: $0.blob(2))
-            }
-            let nodes = try rows.prefix(page.limit).compactMap { row -> NodeRow? in
-                guard let user = try loader.user(row.author),
-                    case .node(let body) = try UpdateBody(row.body, kind: .nodeAnnounce)
-                else { return nil }
-                return NodeRow(body: body, user: user, time: row.time)
-            }
-            return Page(nodes, next: rows.count > page.limit ? .rank(page.rank + page.limit) : nil)
-        }
-    }
-
-    /// The labels on an author or entity, latest first, 100 at most.
-    package func labels(_ id: EntityID) throws(CatalogError) -> [LabelRow] {
-        try read { loader in
-            try loader.database.sql(
-                """
-                SELECT a.id, l.label, l.reason, l.time FROM labels l JOIN entities e ON e.key = l.subject
-                    JOIN entities a ON a.key = l.author WHERE e.id = ? AND l.active = 1
-                    ORDER BY l.time DESC, a.id, l.label LIMIT 100
-                """
-            ).all([.text(id.description)]) {
-                LabelRow(
-                    labeler: EntityID(stored: $0.text(0)), label: $0.text(1), reason: $0.optionalText(2),
-                    time: UInt64(clamping: $0.number(3)))
-            }
-        }
-    }
 }

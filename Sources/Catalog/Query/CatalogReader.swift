@@ -34,27 +34,42 @@ package struct CatalogReader: Sendable {
 
     // MARK: Lists by time
 
-    /// One page of a list in the order of time.
-    ///
-    /// `sql` selects a time and a key; it has the places `TIME` and `KEY` for the names of these columns' sources
-    /// in its condition, which `timeline` adds behind `WHERE`, and `values` for its own parameters.
+    /// One page of a list in the order of time. `values` are the parameters of the condition in `sql`.
     func timeline<Row>(
         _ page: PageRequest, _ loader: RowLoader, _ sql: TimelineSQL, _ values: [SQLValue], before: Int64 = .max,
         _ make: (TimedKey) throws -> Row?
     ) throws -> Page<Row> {
+        try timeline(page, loader, [(sql, values)], before: before, make)
+    }
+
+    /// One page of several lists as one, in the order of time. No row may be in two of them.
+    ///
+    /// Each is read as far as the page may need it, by its own index: a condition with OR would read whole tables.
+    func timeline<Row>(
+        _ page: PageRequest, _ loader: RowLoader, _ lists: [(sql: TimelineSQL, values: [SQLValue])],
+        before: Int64 = .max, _ make: (TimedKey) throws -> Row?
+    ) throws -> Page<Row> {
         let start = page.place.time <= before ? page.place : (time: before, key: -1)
-        let statement = try loader.database.sql(
-            """
-            SELECT \(sql.time), \(sql.key) FROM \(sql.from) WHERE \(sql.condition)
-                AND \(sql.time) <= ? AND (\(sql.time) < ? OR \(sql.key) > ?)
-                ORDER BY \(sql.time) DESC, \(sql.key) LIMIT ? OFFSET ?
-            """)
-        let values =
-            values + [
-                .integer(start.time), .integer(start.time), .integer(start.key), SQLValue(page.limit + 1),
-                SQLValue(page.skipped),
-            ]
-        let keys = try statement.all(values) { TimedKey(time: $0.number(0), key: $0.number(1)) }
+        // Only a single list can skip rows by itself.
+        let skipped = lists.count == 1 ? page.skipped : 0
+        let place: [SQLValue] = [
+            .integer(start.time), .integer(start.time), .integer(start.key),
+            SQLValue(page.limit + 1 + page.skipped - skipped), SQLValue(skipped),
+        ]
+        var keys: [TimedKey] = []
+        for (sql, values) in lists {
+            keys += try loader.database.sql(
+                """
+                SELECT \(sql.time), \(sql.key) FROM \(sql.from) WHERE \(sql.condition)
+                    AND \(sql.time) <= ? AND (\(sql.time) < ? OR \(sql.key) > ?)
+                    ORDER BY \(sql.time) DESC, \(sql.key) LIMIT ? OFFSET ?
+                """
+            ).all(values + place) { TimedKey(time: $0.number(0), key: $0.number(1)) }
+        }
+        if lists.count > 1 {
+            keys.sort { ($1.time, $0.key) < ($0.time, $1.key) }
+            keys = Array(keys.dropFirst(page.skipped).prefix(page.limit + 1))
+        }
         let rows = try keys.prefix(page.limit).compactMap(make)
         let last = keys.prefix(page.limit).last
         return Page(rows, next: keys.count > page.limit ? last?.cursor : nil)

@@ -144,6 +144,8 @@ package struct CommentRow: Sendable, Equatable {
     package let created: UInt64
     /// Milliseconds since 1970.
     package let updated: UInt64
+    /// Comments that answer this one.
+    package let replies: Int
 }
 
 /// A piece of digital content or a list.

@@ -4,7 +4,9 @@ package import GRDB
 package enum Trending {
     /// The rows of one sort and span that are kept: the best of all, and the best of each genre.
     static let keptOverall = 1_000
-    static let keptOfGenre = 200
+    static let keptOfGenre = 100
+    /// Of so many genres, those whose best come first: anybody can make up as many as they like.
+    static let keptGenres = 64
     /// Rows without any signal, the latest, which follow behind the others, so that a young catalog shows something.
     static let fresh = 200
     /// Authors whose distance is looked up at most.
@@ -190,9 +192,13 @@ package enum Trending {
         var ofGenre: [String: Int] = [:]
         for (rank, entry) in scored.enumerated() {
             let genre = entry.candidate.genre
-            let place = genre.map { ofGenre[$0, default: 0] } ?? keptOfGenre
-            guard rank < keptOverall || place < keptOfGenre else { continue }
-            if let genre { ofGenre[genre] = place + 1 }
+            if rank >= keptOverall, kept.count >= keptOverall + keptGenres * keptOfGenre { break }
+            var isOfGenre = false
+            if let genre, let place = ofGenre[genre] ?? (ofGenre.count < keptGenres ? 0 : nil) {
+                isOfGenre = place < keptOfGenre
+                ofGenre[genre] = place + 1
+            }
+            guard rank < keptOverall || isOfGenre else { continue }
             kept.append(
                 Row(
                     kind: kind, span: span, rank: rank, key: entry.candidate.key, score: entry.score, genre: genre))

@@ -26,9 +26,9 @@ package struct TrendingWeights: Sendable, Equatable {
 /// What a ranking knows of one piece of content or one list.
 struct TrendingSignals: Sendable, Equatable {
     /// Plays, reposts and saves within each span, by `Span.rawValue`.
-    var plays: [Double] = [0, 0, 0, 0]
-    var recentReposts: [Double] = [0, 0, 0, 0]
-    var recentSaves: [Double] = [0, 0, 0, 0]
+    var plays: SIMD4<Double> = .zero
+    var recentReposts: SIMD4<Double> = .zero
+    var recentSaves: SIMD4<Double> = .zero
     var reposts = 0.0
     var saves = 0.0
     /// The followers of those who reposted or saved it, each author once.

@@ -5,7 +5,7 @@
 /// node to node and never leave it.
 enum ViewSchema {
     /// Raised whenever a table below changes, or what is written into one.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     /// Every table of the view, as they are dropped.
     static let derived = [
@@ -80,6 +80,7 @@ enum ViewSchema {
             peer BLOB NOT NULL, author INTEGER NOT NULL, time INTEGER NOT NULL, id BLOB NOT NULL, body BLOB NOT NULL,
             PRIMARY KEY (peer, author)) WITHOUT ROWID;
         CREATE INDEX announcements_by_author ON announcements (author);
+        CREATE INDEX announcements_by_time ON announcements (time DESC, peer);
         CREATE TABLE labels (
             author INTEGER NOT NULL, subject INTEGER NOT NULL, label TEXT NOT NULL, reason TEXT,
             active INTEGER NOT NULL, time INTEGER NOT NULL, id BLOB NOT NULL,

@@ -48,13 +48,15 @@ enum ViewTriggers {
             ("lists", "author", "albums", "(ROW.listed AND ROW.album)"),
             ("lists", "author", "lists", "(ROW.listed AND NOT ROW.album)"),
             ("comments", "content", "comments", "ROW.listed"),
+            // A comment's own comments are its answers.
+            ("comments", "parent", "comments", "(ROW.listed AND ROW.parent IS NOT NULL)"),
             ("plays", "content", "plays", "ROW.count"),
         ]
         return rules.flatMap { rule in
             let new = rule.amount.replacing("ROW", with: "new")
             let old = rule.amount.replacing("ROW", with: "old")
             let (mine, theirs) = ("new.\(rule.whose)", "old.\(rule.whose)")
-            let name = "\(rule.table)_\(rule.column)"
+            let name = "\(rule.table)_\(rule.whose)_\(rule.column)"
             return [
                 trigger("\(name)_made", "INSERT ON \(rule.table)", when: "\(new) > 0", add(mine, rule.column, new)),
                 trigger(
