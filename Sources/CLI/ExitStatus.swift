@@ -27,7 +27,7 @@ extension ExitStatus {
             case .failure, .tooLarge: .failure
             case .usage, .malformed, .methodNotAllowed: .usage
             case .notFound: .notFound
-            case .unauthorized, .forbidden: .unauthorized
+            case .unauthorized, .locked, .forbidden: .unauthorized
             case .timeout: .timeout
             case .conflict: .conflict
             case .unavailable: .unavailable

@@ -138,4 +138,6 @@ package enum Header {
     package static let streamError = "X-Stream-Error"
     /// `RPCError.Kind`, so that a program need not read the words.
     package static let errorKind = "X-Error-Kind"
+    /// The content type of a request whose parameters are its body.
+    package static let form = "application/x-www-form-urlencoded"
 }

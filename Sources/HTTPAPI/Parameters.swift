@@ -30,6 +30,11 @@ package struct Parameters: Sendable {
         self.init(arguments: arguments, options: options)
     }
 
+    /// These, and those of a form; an option that both have is the form's.
+    func merging(_ form: Parameters) -> Parameters {
+        Parameters(arguments: arguments + form.arguments, options: options.merging(form.options) { $1 })
+    }
+
     /// The text of a form-encoded value; nil for a broken escape or text that is not UTF-8.
     static func decode(_ text: Substring, plusIsSpace: Bool = true) -> String? {
         var bytes: [UInt8] = []
@@ -72,6 +77,15 @@ package struct Parameters: Sendable {
             + options.sorted { $0.key < $1.key }.map { Self.encode($0.key) + "=" + Self.encode($0.value) }
         return parts.joined(separator: "&")
     }
+
+    /// Whether they are to be sent as a form: a target is limited in length, and shown by tools that list requests.
+    package var areForm: Bool {
+        options.keys.contains { Self.secrets.contains($0) } || query.utf8.count > Self.maximumQuery
+    }
+
+    private static let secrets: Set<String> = ["passphrase", "new-passphrase", "words"]
+    /// The longest query that is sent, in bytes: a part of what `RequestGuard` lets through.
+    private static let maximumQuery = 4 << 10
 
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {

@@ -9,6 +9,8 @@ package struct RPCError: Error, Hashable, Sendable {
         case malformed
         case notFound = "not-found"
         case unauthorized
+        /// A key is locked, and the request has no passphrase for it.
+        case locked
         case timeout
         case conflict
         case unavailable
@@ -35,7 +37,7 @@ package struct RPCError: Error, Hashable, Sendable {
     package var status: Int {
         switch kind {
         case .usage: 400
-        case .unauthorized: 401
+        case .unauthorized, .locked: 401
         case .forbidden: 403
         case .methodNotAllowed: 405
         case .tooLarge: 413

@@ -53,7 +53,7 @@ struct Responder: Sendable {
         _ head: HTTPRequestHead, path: String, body: RequestReader, answer: HTTPAnswer, from address: String,
         closed: EventLoopFuture<Void>
     ) async throws {
-        let parameters = try Parameters(query: head.uri.dropFirst(path.count + 1))
+        var parameters = try Parameters(query: head.uri.dropFirst(path.count + 1))
         let credentials = Gatekeeper.Credentials(
             host: head.headers.first(name: "host"), origin: head.headers.first(name: "origin"),
             authorization: head.headers.first(name: "authorization"), query: parameters.text("api-auth"))
@@ -82,8 +82,27 @@ struct Responder: Sendable {
                 status: 404, ByteBuffer(string: "404 page not found\n"), type: "text/plain; charset=utf-8")
         }
         logger.debug("request", metadata: ["command": "\(command.name)"])
+        if !command.takesBody, let form = try await form(head, body) { parameters = parameters.merging(form) }
         let parts = command.takesBody ? try parts(head, body) : nil
         try await answer.stream(command.run(api, RPCRequest(command.name, parameters, parts: parts, closed: closed)))
+    }
+
+    /// The longest form, in bytes.
+    private static let maximumForm = 1 << 20
+
+    /// Parameters that are too many, too long or too secret for the target, in a form that HTML calls url-encoded.
+    private func form(_ head: HTTPRequestHead, _ body: RequestReader) async throws -> Parameters? {
+        guard let type = head.headers.first(name: "content-type"),
+            HeaderValue(type).value.lowercased() == Header.form
+        else { return nil }
+        var text: [UInt8] = []
+        while let bytes = try await body.nextBytes() {
+            guard text.count + bytes.readableBytes <= Self.maximumForm else {
+                throw RPCError(.tooLarge, "the form is longer than \(Self.maximumForm) bytes")
+            }
+            text += bytes.readableBytesView
+        }
+        return try Parameters(query: Substring(decoding: text, as: UTF8.self))
     }
 
     private func parts(_ head: HTTPRequestHead, _ body: RequestReader) throws(RPCError) -> (any PartReader)? {

@@ -14,19 +14,22 @@ import Darwin
 /// that calls `serve`, for each file: that costs some milliseconds, and whatever goes wrong there (a crash, an endless
 /// loop, nonsense) leaves our own reading of the file.
 package struct TagHelper: Sendable, Hashable {
-    /// How long the process may take, in milliseconds.
-    package static let patience: Int32 = 10_000
     private static let descriptor: Int32 = 3
     private static let kindVariable = "MEDIA_KIND"
     private static let nameVariable = "MEDIA_NAME"
 
     private let program: String
     private let arguments: [String]
+    /// How long the process may take.
+    private let patience: Duration
 
     /// The program's path (`/proc/self/exe` is this one) and the arguments that make it call `serve`.
-    package init(program: String = "/proc/self/exe", arguments: [String]) {
+    package init(
+        program: String = "/proc/self/exe", arguments: [String], patience: Duration = .seconds(10)
+    ) {
         self.program = program
         self.arguments = arguments
+        self.patience = patience
     }
 
     // MARK: In the process
@@ -102,7 +105,7 @@ package struct TagHelper: Sendable, Hashable {
     /// All that comes until the other side closes; `nil` when it takes too long or is too much.
     private func receive(_ descriptor: Int32) -> [UInt8]? {
         let clock = ContinuousClock()
-        let end = clock.now + .milliseconds(Int64(Self.patience))
+        let end = clock.now + patience
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
         while answer.count <= TagLibReader.Reading.maximumLength {

@@ -117,11 +117,12 @@ package enum AuthorKeysError: Error, Hashable, Sendable {
 extension AuthorKeysError: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .unknown(let text): "no author '\(text)' has a key here; see: author ls"
-        case .noCurrent: "no author is in use; make one with: author new NAME"
-        case .taken(let name): "an author named '\(name)' is here already"
-        case .badName: "a name has 1 to 100 characters, and none of them begins a new line"
-        case .locked(let name): "the key of '\(name)' is locked with a passphrase"
+        case .unknown(let text): "no author '\(text)' has a key here: see `peernode author ls`"
+        case .noCurrent: "no author is in use: make one with `peernode author new NAME`"
+        case .taken(let name): "an author named '\(name)' is here already: choose another name"
+        case .badName: "a name has 1 to 100 characters on one line, without spaces around them"
+        case .locked(let name):
+            "the key of '\(name)' is locked: name the file of its passphrase with --passphrase-file"
         case .passphrase(let error): "\(error)"
         case .malformed: "this is no author's key, or the file is damaged"
         case .keyNotInForce: "the author has another key by now; import it, or rotate with the recovery words"

@@ -121,6 +121,25 @@ package final class AuthorKeys: Sendable {
         }
     }
 
+    /// Keeps `seed` as the only key of an author whose others are lost: their file is gone, or its passphrase
+    /// forgotten. To be done before a `rotate` names it. The author is taken into use when none is.
+    ///
+    /// - Parameter name: what to call an author who is not here; one who is keeps the name.
+    package func restart(
+        _ first: Update, seed: SecretBytes, name: String, passphrase: String? = nil
+    ) throws(AuthorKeysError) {
+        let cost = cost
+        try changing { () throws(AuthorKeysError) in
+            let here = try? file(first.author.description)
+            if here == nil { try check(name) }
+            let file = try AuthorKeyFile(
+                name: here?.name ?? name, first: first, keys: [KeyPair(seed: seed)], seeds: seed,
+                passphrase: passphrase, cost: cost)
+            try save(file, replacing: here != nil)
+            if currentID == nil { try setCurrent(file.author) }
+        }
+    }
+
     /// Sets, changes or (with `nil`) removes the passphrase.
     package func setPassphrase(
         _ new: String?, of author: AuthorID, old passphrase: String? = nil

@@ -11,6 +11,8 @@ extension UpdateLog {
         package let isEquivocated: Bool
         /// The Ed25519 public key in force.
         package let key: [UInt8]
+        /// The hash of the recovery key that can name another.
+        package let recovery: Digest32
         /// Updates that are held, and their bytes.
         package let updates: Int
         package let bytes: Int64
@@ -33,7 +35,7 @@ extension UpdateLog {
             guard let state = try AuthorStates.read(id, in: database) else { return nil }
             return AuthorSummary(
                 id: id, heads: state.heads.map(\.id).sorted(), isEquivocated: state.isEquivocated, key: state.era.key,
-                updates: state.held, bytes: state.bytes)
+                recovery: state.era.recovery, updates: state.held, bytes: state.bytes)
         }
     }
 

@@ -41,6 +41,12 @@ package enum Hiding {
         try refreshAll(database)
     }
 
+    /// Whose labels are followed, and which of them, in the order of the ids.
+    package static func labelers(in database: Database) throws -> [(author: EntityID, label: String)] {
+        try database.sql("SELECT author, label FROM view_labelers ORDER BY author, label")
+            .all { (EntityID(stored: $0.text(0)), $0.text(1)) }
+    }
+
     // MARK: The table that queries look into
 
     private static func refresh(_ id: EntityID, in database: Database) throws {

@@ -21,8 +21,23 @@ extension API {
             let name = try request.parameters.argument(0, "author")
             return .value(entry(try await api.onAuthors { try $0.use(name) }))
         },
+        RPCCommand("author/rotate") { api, request in try await api.rotateAuthor(request) },
+        RPCCommand("author/passphrase") { api, request in
+            let author = try await api.namedSigner(request)
+            guard let new = request.parameters.text("new-passphrase") else {
+                throw RPCError.usage("option \"new-passphrase\" is required: an empty one takes the lock away")
+            }
+            let old = request.parameters.text("passphrase")
+            return .value(
+                entry(
+                    try await api.onAuthors {
+                        try $0.setPassphrase(new.isEmpty ? nil : new, of: author, old: old)
+                        return try $0.entry(author.description)
+                    }))
+        },
         RPCCommand("author/unlock") { api, request in
-            let author = try await api.signer(request)
+            guard api.node.isOnline else { throw NodeError.needsRunningNode("keeping a key unlocked") }
+            let author = try await api.namedSigner(request)
             guard let passphrase = request.parameters.text("passphrase") else {
                 throw RPCError.usage("option \"passphrase\" is required")
             }
@@ -71,7 +86,40 @@ extension API {
         return try await node.plane.blocking { try body(authors) }
     }
 
+    /// One of this node's authors: the argument, else as for any command.
+    private func namedSigner(_ request: RPCRequest) async throws -> AuthorID {
+        guard let name = request.parameters.arguments.first else { return try await signer(request) }
+        return try await onAuthors { try $0.entry(name).id }
+    }
+
+    /// A new key by the recovery words, for an author of this node or one whose file is lost.
+    private func rotateAuthor(_ request: RPCRequest) async throws -> RPCReply {
+        guard let words = request.parameters.text("words") else {
+            throw RPCError.usage("option \"words\" is required: the recovery words")
+        }
+        let recovery = try RecoveryKey(words: words)
+        let author: AuthorID
+        do {
+            author = try await namedSigner(request)
+        } catch AuthorKeysError.unknown(let name) {
+            author = try await targetAuthor(name)
+        }
+        let heads = try request.parameters.text("keep").map { try Self.words($0).map(Self.update) }
+        guard heads.map({ (1...UpdateLimits.heads).contains($0.count) }) ?? true else {
+            throw RPCError.usage("option 'keep' names 1 to \(UpdateLimits.heads) updates, with commas between")
+        }
+        let made = try await node.catalog.rotate(
+            author, recovery: recovery, heads: heads, passphrase: request.parameters.text("passphrase"),
+            oldKeys: try request.parameters.flag("leave-old-keys") ? .left : .kept,
+            name: request.parameters.text("name"))
+        return .value([
+            "id": JSON(author), "cid": JSON(made.update.cid),
+            "recovery_words": .array(made.recovery.words.map { .string($0) }),
+        ])
+    }
+
     private func setProfile(_ request: RPCRequest) async throws -> RPCReply {
+        try Self.checkCleared(request, ["handle", "name", "bio", "location", "website", "picture", "cover"])
         let author = try await signer(request)
         var body = ProfileBody()
         body.handle = Self.patch(request, "handle")

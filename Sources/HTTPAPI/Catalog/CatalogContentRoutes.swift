@@ -36,13 +36,14 @@ extension API {
     }
 
     private func editContent(_ request: RPCRequest) async throws -> RPCReply {
+        try Self.checkCleared(
+            request, ["description", "genre", "mood", "tags", "license", "isrc", "release-date", "cover"])
         let row = try await targetContent(try request.parameters.argument(0, "content"))
         let author = try await signer(request)
         try Self.check(row.entity.author, is: author)
         let empty = ContentBody(id: row.entity.id)
         var body = empty
         body.title = Self.patch(request, "title")
-        if case .cleared = body.title { throw RPCError.usage("content needs a title") }
         body.description = Self.patch(request, "description")
         body.genre = Self.patch(request, "genre")
         body.mood = Self.patch(request, "mood")
@@ -58,7 +59,9 @@ extension API {
         if request.parameters.text("unlisted") != nil {
             body.unlisted = .set(try request.parameters.flag("unlisted"))
         }
-        if let count = try request.parameters.count("replicas") { body.replicas = .set(UInt64(count)) }
+        if let count = try request.parameters.count("replicas") {
+            body.replicas = .set(min(UInt64(count), UpdateLimits.number))
+        }
         guard body != empty else { throw RPCError.usage("say what to change, such as title or genre") }
         _ = try await sign(.content(body), as: author, request)
         let (reader, id) = (node.catalog.reader, row.id)
@@ -88,8 +91,8 @@ extension API {
     private func addComment(_ request: RPCRequest) async throws -> RPCReply {
         let row = try await targetContent(try request.parameters.argument(0, "content"))
         let text = try request.parameters.argument(1, "text")
-        guard (1...UpdateLimits.comment).contains(text.unicodeScalars.count) else {
-            throw RPCError.usage("a comment has 1 to \(UpdateLimits.comment) characters")
+        guard text.unicodeScalars.count <= UpdateLimits.comment, text.contains(where: { !$0.isWhitespace }) else {
+            throw RPCError.usage("a comment has 1 to \(UpdateLimits.comment) characters, and not only spaces")
         }
         let author = try await signer(request)
         let id = Self.newID()
@@ -113,7 +116,8 @@ extension API {
     /// Only what is one's own can be changed.
     static func check(_ owner: AuthorID, is author: AuthorID) throws(RPCError) {
         guard owner == author else {
-            throw RPCError(.forbidden, "it belongs to \(owner), and the author in use is \(author)")
+            throw RPCError(
+                .forbidden, "it belongs to \(owner), and not to \(author): if both are yours, add --author NAME")
         }
     }
 }

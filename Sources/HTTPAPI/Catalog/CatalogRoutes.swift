@@ -27,12 +27,27 @@ extension API {
             try await api.node.catalog.block(author, reason: request.parameters.text("reason") ?? "")
             return .value(["author": JSON(author), "blocked": true])
         },
+        RPCCommand("catalog/blocked") { api, _ in
+            let items: [JSON] = try await api.node.catalog.blocks().map {
+                ["author": JSON($0.author), "reason": .string($0.reason)]
+            }
+            return .value(["items": .array(items)])
+        },
         RPCCommand("catalog/unblock") { api, request in
             let author = try await api.targetAuthor(try request.parameters.argument(0, "author"))
             try await api.node.catalog.unblock(author)
             return .value(["author": JSON(author), "blocked": false])
         },
         RPCCommand("catalog/labels") { api, request in
+            guard !request.parameters.arguments.isEmpty else {
+                let items: [JSON] = try await api.node.catalog.labelers().map { labeler in
+                    [
+                        "author": labeler.row.map { JSON($0.author) } ?? .null, "id": JSON(labeler.id),
+                        "name": CatalogJSON.maybe(labeler.row?.name), "label": .string(labeler.label),
+                    ]
+                }
+                return .value(["items": .array(items)])
+            }
             let author = try await api.targetAuthor(try request.parameters.argument(0, "author"))
             let label = request.parameters.arguments.count > 1 ? request.parameters.arguments[1] : Hiding.anyLabel
             let follows = try request.parameters.flag("on", default: true)

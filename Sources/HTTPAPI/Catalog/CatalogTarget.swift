@@ -29,9 +29,10 @@ extension API {
     }
 
     func targetContent(_ text: String) async throws -> ContentRow {
-        guard case .content(let row) = try await target(text), !row.isDeleted else {
+        guard case .content(let row) = try await target(text) else {
             throw RPCError(.notFound, "'\(text)' is no digital content: see `peernode search`")
         }
+        guard !row.isDeleted else { throw RPCError(.notFound, "'\(text)' was taken back by its author") }
         return row
     }
 
@@ -50,9 +51,10 @@ extension API {
                 return row
             }
         }
-        guard case .list(let row) = try await target(text), !row.isDeleted else {
+        guard case .list(let row) = try await target(text) else {
             throw RPCError(.notFound, "'\(text)' is no content list: see `peernode list ls`")
         }
+        guard !row.isDeleted else { throw RPCError(.notFound, "'\(text)' was deleted by its author") }
         return row
     }
 
@@ -115,9 +117,15 @@ extension API {
 
     /// One field of a change: the option's value, null when `clear` names it.
     static func patch(_ request: RPCRequest, _ name: String) -> Patch<String> {
-        let cleared = (request.parameters.text("clear") ?? "").split(separator: ",")
-        if cleared.contains(where: { $0 == name }) { return .cleared }
+        if words(request.parameters.text("clear") ?? "").contains(name) { return .cleared }
         return Patch(request.parameters.text(name))
+    }
+
+    /// Throws when `clear` names anything but these fields.
+    static func checkCleared(_ request: RPCRequest, _ fields: [String]) throws(RPCError) {
+        guard let unknown = words(request.parameters.text("clear") ?? "").first(where: { !fields.contains($0) })
+        else { return }
+        throw .usage("there is no field '\(unknown)' to clear: name \(fields.joined(separator: ", "))")
     }
 
     /// The same for a picture, which is a CID or the path of a file of this machine.

@@ -23,9 +23,9 @@ extension API {
         for text in request.parameters.arguments {
             let target = try await isOfAuthor ? authorReference(text) : itemReference(text)
             guard relation == .save || target.0.author != author else {
-                throw RPCError.usage("nobody can \(relation.rawValue) what is their own")
+                throw RPCError.usage("nobody can \(relation.rawValue) what is their own: '\(text)' is \(author)'s")
             }
-            targets.append(target)
+            if !targets.contains(where: { $0.0 == target.0 }) { targets.append(target) }
         }
         let all = targets
         return .events { sink in

@@ -29,7 +29,7 @@ extension API {
         wish.releaseDate = request.parameters.text("release-date")
         wish.cover = request.parameters.text("cover")
         wish.isUnlisted = try request.parameters.flag("unlisted")
-        wish.replicas = try request.parameters.count("replicas").map { UInt64($0) }
+        wish.replicas = try request.parameters.count("replicas").map { min(UInt64($0), UpdateLimits.number) }
         wish.list = request.parameters.text("list")
         wish.profile = request.parameters.text("profile")
         wish.passphrase = request.parameters.text("passphrase")

@@ -7,9 +7,10 @@ extension RPCError {
     init?(catalog error: any Error) {
         switch error {
         case let error as CatalogServiceError: self.init(Self.kind(of: error), error.description)
+        case CatalogError.invalid(let error): self.init(.usage, Self.words(error))
         case let error as CatalogError: self.init(Self.kind(of: error), error.description)
         case let error as AuthorKeysError: self.init(Self.kind(of: error), error.description)
-        case let error as UpdateError: self.init(.usage, "no valid update: \(error)")
+        case let error as UpdateError: self.init(.usage, Self.words(error))
         case let error as RecoveryKeyError: self.init(.malformed, error.description)
         case let error as MediaError: self.init(Self.kind(of: error), error.description)
         case let error as PublishError: self.init(Self.kind(of: error), error.description)
@@ -17,10 +18,34 @@ extension RPCError {
         }
     }
 
+    /// What a user wrote that no update can say.
+    private static func words(_ error: UpdateError) -> String {
+        guard case .badField(let field) = error else { return "no valid update: \(error)" }
+        switch field {
+        case "tags": return "content has at most \(UpdateLimits.tags) tags of 1 to \(UpdateLimits.word) characters"
+        case "name":
+            return "a name has 1 to \(UpdateLimits.name) characters, and that of a list 1 to \(UpdateLimits.title)"
+        case "title": return "a title has 1 to \(UpdateLimits.title) characters"
+        default: break
+        }
+        guard let most = limits[field] else { return "no valid update: \(error)" }
+        return "the \(field == "releaseDate" ? "release date" : field) has at most \(most) characters"
+    }
+
+    /// The most characters of text fields, by name.
+    private static let limits = [
+        "bio": UpdateLimits.bio, "location": UpdateLimits.location, "website": UpdateLimits.website,
+        "description": UpdateLimits.description, "genre": UpdateLimits.word, "mood": UpdateLimits.word,
+        "license": UpdateLimits.word, "isrc": UpdateLimits.word, "releaseDate": UpdateLimits.word,
+        "text": UpdateLimits.comment,
+    ]
+
     private static func kind(of error: CatalogServiceError) -> Kind {
         switch error {
         case .noAuthor, .cannotRead: .notFound
-        case .locked: .unauthorized
+        case .locked: .locked
+        case .wrongWords: .unauthorized
+        case .notTheirs: .notFound
         case .noPeers: .unavailable
         case .refused: .retryLater
         case .notAnExport: .malformed
@@ -42,7 +67,8 @@ extension RPCError {
         case .unknown, .noCurrent: .notFound
         case .taken, .keyNotInForce: .conflict
         case .badName, .malformed: .malformed
-        case .locked, .passphrase: .unauthorized
+        case .locked: .locked
+        case .passphrase: .unauthorized
         case .file: .failure
         }
     }
@@ -59,7 +85,7 @@ extension RPCError {
     private static func kind(of error: PublishError) -> Kind {
         switch error {
         case .changed: .retryLater
-        case .badProfile: .usage
+        case .badProfile, .badWish, .emptyWish: .usage
         case .lost, .listFull: .failure
         }
     }

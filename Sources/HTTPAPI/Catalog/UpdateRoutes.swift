@@ -65,7 +65,7 @@ extension API {
     }
 
     /// An update by its CID, or by the hex digits of its digest.
-    private static func update(_ text: String) throws -> UpdateID {
+    static func update(_ text: String) throws -> UpdateID {
         if let id = (try? CID(text)).flatMap({ UpdateID($0) }) { return id }
         if text.utf8.count == 64, let bytes = try? Base.base16.decode(text), let id = UpdateID(bytes) { return id }
         throw RPCError(.malformed, "'\(text)' is not the CID of an update")

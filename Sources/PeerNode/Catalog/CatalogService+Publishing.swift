@@ -1,5 +1,5 @@
 package import Catalog
-import PeerCrypto
+package import PeerCrypto
 import Synchronization
 
 // What this node's authors say: on the disk before anybody hears of it.
@@ -32,6 +32,21 @@ extension CatalogService {
         return (made.entry.id, made.recovery)
     }
 
+    /// The key that signs for an author now: for whoever does much before the first signature, and many.
+    ///
+    /// Throws what signing would throw: that the key is locked, is not the one in force, that the clock is wrong.
+    package func signingKey(of author: AuthorID, passphrase: String? = nil) async throws -> KeyPair {
+        try checkClock()
+        let (store, authors) = (store, authors)
+        let unlocked = state.withLock { $0.unlocked[author] }
+        return try await plane.blocking {
+            // A log that has lost the author begins with the first update, whose key is the first.
+            let inForce = try store.log.author(author)?.key ?? authors.first(of: author).header.key
+            if let unlocked, unlocked.publicKey.data == inForce { return unlocked }
+            return try Self.key(of: author, passphrase, inForce: inForce, authors)
+        }
+    }
+
     /// Keeps the key of an author with a passphrase at hand until the node stops.
     package func unlock(_ author: AuthorID, passphrase: String) async throws {
         let authors = authors
@@ -45,14 +60,15 @@ extension CatalogService {
     /// - Parameters:
     ///   - author: whose; the author in use when `nil`.
     ///   - passphrase: for a key that is locked and was not unlocked before.
+    ///   - key: what `signingKey` gave; it is looked for when it is not, or no longer, the one in force.
     ///   - acting: whom it is done for, and by which grant.
     ///   - overwritten: a time that the update must be later than, beside that of the values it replaces.
     package func publish(
-        _ body: UpdateBody, as author: AuthorID? = nil, passphrase: String? = nil,
+        _ body: UpdateBody, as author: AuthorID? = nil, passphrase: String? = nil, key: KeyPair? = nil,
         acting: UpdateHeader.Acting? = nil, overwritten: UInt64 = 0
     ) async throws -> Update {
         let reader = reader
-        return try await publish(as: author, passphrase, acting) { owner in
+        return try await publish(as: author, passphrase, key, acting) { owner in
             max(overwritten, try reader.overwrittenTime(by: body, of: owner))
         } body: { _ in
             body
@@ -73,18 +89,18 @@ extension CatalogService {
         as author: AuthorID?, passphrase: String? = nil, acting: UpdateHeader.Acting? = nil,
         overwritten: UInt64 = 0, _ body: @escaping BodyMaker
     ) async throws -> Update {
-        try await publish(as: author, passphrase, acting, overwritten: { _ in overwritten }, body: body)
+        try await publish(as: author, passphrase, nil, acting, overwritten: { _ in overwritten }, body: body)
     }
 
     private func publish(
-        as author: AuthorID?, _ passphrase: String?, _ acting: UpdateHeader.Acting?,
+        as author: AuthorID?, _ passphrase: String?, _ given: KeyPair?, _ acting: UpdateHeader.Acting?,
         overwritten: @escaping @Sendable (AuthorID) throws -> UInt64, body: @escaping BodyMaker
     ) async throws -> Update {
         guard let author = try author ?? currentAuthor() else { throw CatalogServiceError.noAuthor }
         await settle(author)
         try checkClock()
         let (store, authors) = (store, authors)
-        let unlocked = state.withLock { $0.unlocked[author] }
+        let unlocked = given ?? state.withLock { $0.unlocked[author] }
         let update = try await store.writing {
             let known = try Self.known(author, store, authors)
             let key: KeyPair
@@ -104,32 +120,8 @@ extension CatalogService {
         return update
     }
 
-    /// Gives an author a new key, by the recovery key's words; undoes what a thief of the old key did since `heads`.
-    ///
-    /// Returns the update and the next recovery key, to be shown once.
-    package func rotate(
-        _ author: AuthorID, recovery old: RecoveryKey, heads: [UpdateID]? = nil, passphrase: String? = nil
-    ) async throws -> (update: Update, recovery: RecoveryKey) {
-        await settle(author)
-        try checkClock()
-        let (store, authors) = (store, authors)
-        let (seed, next) = (SecretBytes.random(32), RecoveryKey.generate())
-        let key = KeyPair(seed: seed)
-        let update = try await store.writing {
-            // The key first: dying in between leaves one too many, not one too few.
-            try authors.addKey(seed: seed, to: author, passphrase: passphrase)
-            let update = try store.log.rotate(
-                author: author, to: key, recovery: next.hash, with: old, heads: heads, now: store.now())
-            store.took([update])
-            return update
-        }
-        state.withLock { if $0.unlocked[author] != nil { $0.unlocked[author] = key } }
-        spread([update])
-        return (update, next)
-    }
-
     /// What the log knows of an own author; a log that has lost the author begins with the first update again.
-    private static func known(
+    static func known(
         _ author: AuthorID, _ store: CatalogStore, _ authors: AuthorKeys
     ) throws -> UpdateLog.AuthorSummary {
         if let known = try store.log.author(author) { return known }
@@ -152,7 +144,7 @@ extension CatalogService {
     }
 
     /// Tells the network of updates of this node; offline they go out by the pulls of the next start.
-    private func spread(_ updates: [Update]) {
+    func spread(_ updates: [Update]) {
         guard let gossip = state.withLock({ $0.gossip }) else { return }
         for update in updates { gossip.publish(update.block) }
         desk.published(updates.count)

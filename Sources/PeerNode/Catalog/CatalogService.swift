@@ -27,6 +27,8 @@ package final class CatalogService: Sendable {
     let desk: GossipDesk
     let state = Mutex(State())
     let housekeeping = Housekeeping()
+    /// Whose turn it is to describe what was stored.
+    let publishing = PublishTurn()
 
     /// What changes beside the log.
     struct State {

@@ -6,6 +6,10 @@ package enum CatalogServiceError: Error, Sendable, Hashable {
     case noAuthor
     /// The author's key is locked, and no passphrase was given.
     case locked(AuthorID)
+    /// The recovery words are not, or no longer, this author's.
+    case wrongWords(AuthorID)
+    /// No update of this author with this id is here.
+    case notTheirs(UpdateID, AuthorID)
     /// This node's clock differs from its peers', in milliseconds (positive: ahead). Times cannot be taken back.
     case clock(Int64)
     /// The file is no export of a catalog.
@@ -24,7 +28,13 @@ extension CatalogServiceError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .noAuthor: "No author is in use: make one with `peernode author new NAME`."
-        case .locked(let author): "The key of \(author) is locked: give its passphrase."
+        case .locked(let author):
+            "The key of \(author) is locked: name the file of its passphrase with --passphrase-file, "
+                + "or open it for as long as the node runs with `peernode author unlock`."
+        case .wrongWords(let author):
+            "These are not the recovery words of \(author), or no longer: each rotation makes new ones."
+        case .notTheirs(let update, let author):
+            "\(author) has no update \(update.cid) here: see `peernode updates log`."
         case .clock(let offset):
             "This machine's clock is \(offset.magnitude / 1_000) seconds \(offset > 0 ? "ahead of" : "behind") its "
                 + "peers: set it right, since the time of an update cannot be taken back."

@@ -8,15 +8,17 @@ import PeerCrypto
 struct PublishDesk: Sendable {
     private let catalog: CatalogService
     private let author: AuthorID
+    private let key: KeyPair
     private let request: PublishRequest
     private let tell: @Sendable (PublishEvent) -> Void
 
     init(
-        _ catalog: CatalogService, author: AuthorID, _ request: PublishRequest,
+        _ catalog: CatalogService, author: AuthorID, key: KeyPair, _ request: PublishRequest,
         tell: @escaping @Sendable (PublishEvent) -> Void
     ) {
         self.catalog = catalog
         self.author = author
+        self.key = key
         self.request = request
         self.tell = tell
     }
@@ -43,8 +45,7 @@ struct PublishDesk: Sendable {
             tell(.published(known.id, title: known.title, media: stored.cid, isNew: false))
             return known.entity.id
         }
-        _ = try await catalog.publish(
-            .content(body(id, stored, title, artwork)), as: author, passphrase: request.passphrase)
+        try await sign(.content(body(id, stored, title, artwork)))
         tell(.published(EntityID(.content, author, id), title: title, media: stored.cid, isNew: true))
         return id
     }
@@ -112,7 +113,7 @@ struct PublishDesk: Sendable {
             body.name = .set(name)
             body.isAlbum = .set(isAlbum)
             body.artwork = Patch(artwork)
-            _ = try await catalog.publish(.list(body), as: author, passphrase: request.passphrase)
+            try await sign(.list(body))
         }
         var items = (known?.items ?? []).map { (content: $0.content, position: $0.position) }
         // An album keeps the order of its tracks; a list that was named gets them at its end.
@@ -127,7 +128,7 @@ struct PublishDesk: Sendable {
             let upper = place < items.count ? items[place].position : nil
             guard let position = ListPosition.between(lower, upper) else { throw PublishError.listFull(name) }
             let body = ListItemBody(list: id, .add(EntityRef(author, entity), position))
-            _ = try await catalog.publish(.listItem(body), as: author, passphrase: request.passphrase)
+            try await sign(.listItem(body))
             items.insert((content, position), at: place)
             place += 1
             added += 1
@@ -156,6 +157,12 @@ struct PublishDesk: Sendable {
             if fits(row) { return (id, row) }
             number += 1
         }
+    }
+
+    /// Signs and stores; what a user has given up is not gone on with.
+    private func sign(_ body: UpdateBody) async throws {
+        try Task.checkCancellation()
+        _ = try await catalog.publish(body, as: author, passphrase: request.passphrase, key: key)
     }
 
     /// 22 characters of base58 as a rule.

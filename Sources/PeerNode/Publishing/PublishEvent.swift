@@ -27,6 +27,10 @@ package enum PublishError: Error, Hashable, Sendable {
     /// The list has no more room.
     case listFull(String)
     case badProfile(String)
+    /// What the user says of it is too long or too much: of what, the most that is allowed, and what was given.
+    case badWish(String, most: Int, given: Int)
+    /// It may not be empty.
+    case emptyWish(String)
 }
 
 extension PublishError: CustomStringConvertible {
@@ -37,6 +41,9 @@ extension PublishError: CustomStringConvertible {
             "block \(cid) of '\(path)' cannot be read back from the disk, so that nothing was published: "
                 + "see `peernode repo verify`"
         case .listFull(let name): "the list '\(name)' has no room left"
+        case .badWish("tags", let most, let given): "content has at most \(most) tags, not \(given)"
+        case .badWish(let what, let most, let given): "the \(what) has at most \(most) characters, not \(given)"
+        case .emptyWish(let what): "the \(what) must not be empty"
         case .badProfile(let name): "unknown profile '\(name)': it is unixfs-v1-2025 or unixfs-v0-2015"
         }
     }

@@ -33,3 +33,30 @@ package struct PublishRequest: Sendable {
 
     package init(_ paths: [String]) { self.paths = paths }
 }
+
+extension PublishRequest {
+    /// Throws `PublishError` for what no update could say, so that it is known before anything is stored.
+    func check() throws(PublishError) {
+        try Self.check("title", title, UpdateLimits.title, mayBeEmpty: false)
+        try Self.check("name of the list", list, UpdateLimits.title, mayBeEmpty: false)
+        try Self.check("artist", artist, UpdateLimits.title)
+        try Self.check("description", description, UpdateLimits.description)
+        try Self.check("genre", genre, UpdateLimits.word)
+        try Self.check("mood", mood, UpdateLimits.word)
+        try Self.check("license", license, UpdateLimits.word)
+        try Self.check("release date", releaseDate, UpdateLimits.word)
+        for tag in tags { try Self.check("tag '\(tag)'", tag, UpdateLimits.word, mayBeEmpty: false) }
+        guard tags.count <= UpdateLimits.tags else {
+            throw .badWish("tags", most: UpdateLimits.tags, given: tags.count)
+        }
+    }
+
+    private static func check(
+        _ what: String, _ text: String?, _ most: Int, mayBeEmpty: Bool = true
+    ) throws(PublishError) {
+        guard let text else { return }
+        guard mayBeEmpty || !text.isEmpty else { throw .emptyWish(what) }
+        let count = text.unicodeScalars.count
+        guard count <= most else { throw .badWish(what, most: most, given: count) }
+    }
+}

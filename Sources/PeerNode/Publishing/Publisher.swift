@@ -42,6 +42,11 @@ package struct Publisher: Sendable {
         guard let author = try request.author ?? node.catalog.currentAuthor() else {
             throw CatalogServiceError.noAuthor
         }
+        // Whatever can be refused is, before files are read and stored for minutes.
+        try request.check()
+        let name = request.profile ?? node.configuration.content.profile
+        guard let profile = ImportProfile(named: name) else { throw PublishError.badProfile(name) }
+        let key = try await node.catalog.signingKey(of: author, passphrase: request.passphrase)
         let (request, helper) = (request, helper)
         let (album, cover) = try await node.plane.blocking { () throws -> (AlbumFolder, CoverImage?) in
             let album = try AlbumFolder.read(request.paths.map(Self.resolved), as: request.form, helper: helper)
@@ -50,9 +55,12 @@ package struct Publisher: Sendable {
         tell(
             .found(
                 files: album.tracks.count, bytes: album.tracks.reduce(0) { $0 + $1.size }, skipped: album.skipped))
-        let (tracks, artwork) = try await store(album, cover)
-        let desk = PublishDesk(node.catalog, author: author, request, tell: tell)
-        try await desk.publish(tracks, of: album, artwork: artwork)
+        let (tracks, artwork) = try await store(album, cover, profile)
+        let desk = PublishDesk(node.catalog, author: author, key: key, request, tell: tell)
+        // One after another: two that say the same at once would each find that nothing is said yet.
+        try await node.catalog.publishing.withTurn {
+            try await desk.publish(tracks, of: album, artwork: artwork)
+        }
     }
 
     /// Symlinks that the user names are followed, in the whole path.
@@ -63,10 +71,10 @@ package struct Publisher: Sendable {
     // MARK: Blocks
 
     /// Stores everything, reads it back from the disk, and keeps it.
-    private func store(_ album: AlbumFolder, _ cover: CoverImage?) async throws -> ([Stored], artwork: CID?) {
-        let name = request.profile ?? node.configuration.content.profile
-        guard let profile = ImportProfile(named: name) else { throw PublishError.badProfile(name) }
-        return try await node.withImport { session in
+    private func store(
+        _ album: AlbumFolder, _ cover: CoverImage?, _ profile: ImportProfile
+    ) async throws -> ([Stored], artwork: CID?) {
+        try await node.withImport { session in
             let put: BlockPut = { try await session.put($0) }
             var tracks: [Stored] = []
             for track in album.tracks { tracks.append(try await add(track, profile, put)) }
