@@ -56,8 +56,9 @@ struct RemoteNode: NodeClient {
         } catch {
             throw RPCError(.unavailable, "the node at \(host):\(port) does not answer; is it still running?")
         }
-        let upload = Upload(files: request.files)
-        let head = head(of: request, boundary: upload.boundary)
+        let form = request.files == nil && request.parameters.areForm ? request.parameters.query : nil
+        let upload = Upload(files: request.files, form: form)
+        let head = head(of: request, boundary: upload.boundary, form: form)
         do {
             try await connection.executeThenClose { inbound, outbound in
                 async let _ = upload.send(head, to: outbound, on: connection.channel)
@@ -79,7 +80,7 @@ struct RemoteNode: NodeClient {
         }
     }
 
-    private func head(of request: RPCRequest, boundary: String?) -> HTTPRequestHead {
+    private func head(of request: RPCRequest, boundary: String?, form: String?) -> HTTPRequestHead {
         var headers: HTTPHeaders = [
             "Host": "\(host.contains(":") ? "[\(host)]" : host):\(port)", "User-Agent": API.agent,
             "Connection": "close",
@@ -89,9 +90,10 @@ struct RemoteNode: NodeClient {
             headers.add(name: "Content-Type", value: "multipart/form-data; boundary=\(boundary)")
             headers.add(name: "Transfer-Encoding", value: "chunked")
         } else {
-            headers.add(name: "Content-Length", value: "0")
+            if form != nil { headers.add(name: "Content-Type", value: Header.form) }
+            headers.add(name: "Content-Length", value: String(form?.utf8.count ?? 0))
         }
-        let query = request.parameters.query
+        let query = form == nil ? request.parameters.query : ""
         let uri = "/api/v0/" + request.command + (query.isEmpty ? "" : "?" + query)
         return HTTPRequestHead(version: .http1_1, method: .POST, uri: uri, headers: headers)
     }
@@ -101,10 +103,12 @@ struct RemoteNode: NodeClient {
 private final class Upload: Sendable {
     let boundary: String?
     private let files: LocalFiles?
+    private let form: String?
     private let problem = Mutex<(any Error)?>(nil)
 
-    init(files: LocalFiles?) {
+    init(files: LocalFiles?, form: String?) {
         self.files = files
+        self.form = form
         boundary = files.map { _ in MultipartWriter.boundary() }
     }
 
@@ -131,6 +135,7 @@ private final class Upload: Sendable {
                 let writer = MultipartWriter(boundary: boundary)
                 try await writer.write(files.reader()) { try await write(.body(.byteBuffer($0))) }
             }
+            if let form { try await write(.body(.byteBuffer(ByteBuffer(string: form)))) }
             try await write(.end(nil))
         } catch is Refused {
         } catch {

@@ -6,12 +6,15 @@ import PeerCrypto
 
 struct AuthorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "author", abstract: "Who you are in the catalog: new, ls, use, unlock, export, import.",
+        commandName: "author",
+        abstract: "Who you are in the catalog: new, ls, use, unlock, passphrase, rotate, export, import.",
         discussion: """
             An author is a person, not a node: what an author publishes is signed with a key of its own, and one node
             can keep the keys of several. Works without a running node.
             """,
-        subcommands: [New.self, List.self, Use.self, Unlock.self, Export.self, Import.self])
+        subcommands: [
+            New.self, List.self, Use.self, Unlock.self, Passphrase.self, Rotate.self, Export.self, Import.self,
+        ])
 
     struct New: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -19,7 +22,7 @@ struct AuthorCommand: AsyncParsableCommand {
             discussion: """
                 On a terminal it asks for a passphrase to lock the key with (none is allowed), and shows the recovery
                 words: 33 words that can give the author a new key when this one is lost or stolen. Write them down:
-                they are shown once and kept nowhere. With --json they are in the answer.
+                they are shown once, on standard error, and kept nowhere. With --json they are in the answer.
 
                 EXAMPLES
                   peernode author new "Ada Lovelace"
@@ -33,28 +36,11 @@ struct AuthorCommand: AsyncParsableCommand {
 
         func run() async throws {
             var options = try passphrase.parameters()
-            if options.isEmpty, !common.json { options.put("passphrase", try chosen()) }
+            if options.isEmpty, !common.json { options.put("passphrase", try passphrase.askForNew()) }
             let answer = try await common.value("author/new", [name], options)
             if common.json { return Output.line(answer) }
             Output.line(answer["id"]?.text ?? "")
-            guard Messages.isTerminal else {
-                return Messages.write("the recovery words are shown on a terminal or with --json only")
-            }
-            let words = (answer["recovery_words"]?.elements ?? []).compactMap(\.text)
-            Messages.write(
-                "\nWrite down these words. They are shown once, and give you a new key when this one is lost:\n")
-            for start in stride(from: 0, to: words.count, by: 6) {
-                Messages.write("  " + words[start..<min(start + 6, words.count)].joined(separator: " "))
-            }
-            Messages.write("")
-        }
-
-        private func chosen() throws -> String? {
-            guard let first = PassphraseOptions.ask("Passphrase for the key (empty for none): ") else { return nil }
-            guard PassphraseOptions.ask("Once more: ") == first else {
-                throw CommandFailure(.usage, "the passphrases differ")
-            }
-            return first
+            RecoveryWords.show(answer)
         }
     }
 
@@ -99,7 +85,13 @@ struct AuthorCommand: AsyncParsableCommand {
     struct Unlock: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "unlock", abstract: "Keep a locked key at hand until the node stops.",
-            discussion: "EXAMPLES\n  peernode author unlock ada")
+            discussion: """
+                Needs a running node: without one, each command takes the passphrase anew.
+
+                EXAMPLES
+                  peernode author unlock ada
+                  peernode author unlock --passphrase-file /run/secrets/ada
+                """)
 
         @Argument(help: ArgumentHelp("A name or an id; the author in use if not given.", valueName: "author"))
         var author: String?
@@ -107,12 +99,10 @@ struct AuthorCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            guard let given = try passphrase.given() ?? PassphraseOptions.ask("Passphrase: ") else {
+            guard let given = try passphrase.given() ?? passphrase.ask("Passphrase: ") else {
                 throw CommandFailure(.usage, "give the passphrase: --passphrase-file FILE, or $PEERNODE_PASSPHRASE")
             }
-            var options = ["passphrase": given]
-            options.put("author", author)
-            let answer = try await common.value("author/unlock", [], options)
+            let answer = try await common.value("author/unlock", author.map { [$0] } ?? [], ["passphrase": given])
             if common.json { Output.line(answer) } else { Messages.write("unlocked until the node stops") }
         }
     }

@@ -11,10 +11,40 @@ struct AuthorOptions: ParsableArguments {
 
     @OptionGroup var passphrase: PassphraseOptions
 
-    func parameters() throws -> [String: String] {
-        var options = try passphrase.parameters()
-        if let author { options["author"] = author }
-        return options
+    /// Sends a command that signs, and gives its one answer.
+    func value(
+        _ command: String, _ arguments: [String], _ common: CommonOptions, _ options: [String: String] = [:]
+    ) async throws -> JSON {
+        try await signing(options) { try await common.value(command, arguments, $0) }
+    }
+
+    /// Sends a command that signs, and gives each of its answers to `body`.
+    func events(
+        _ command: String, _ arguments: [String], _ common: CommonOptions, _ options: [String: String] = [:],
+        body: @escaping (JSON) -> Void
+    ) async throws {
+        try await signing(options) { options in
+            try await common.withNode { try await $0.events(command, arguments, options) { body($0) } }
+        }
+    }
+
+    /// Adds who signs. Where the key turns out to be locked and somebody can be asked, tries again with the
+    /// passphrase: nothing was done yet.
+    private func signing<R>(
+        _ options: [String: String], _ body: ([String: String]) async throws -> R
+    ) async throws -> R {
+        var options = options.merging(try passphrase.parameters()) { $1 }
+        options.put("author", author)
+        do {
+            return try await body(options)
+        } catch {
+            let reason = error as? RPCError ?? RPCError(describing: error)
+            guard reason.kind == .locked, options["passphrase"] == nil,
+                let typed = passphrase.ask("Passphrase: ")
+            else { throw error }
+            options["passphrase"] = typed
+            return try await body(options)
+        }
     }
 }
 
@@ -23,22 +53,60 @@ struct PassphraseOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A file with the passphrase; else $PEERNODE_PASSPHRASE.", valueName: "file"))
     var passphraseFile: String?
 
+    @Flag(help: "Ask nothing, on a terminal neither.")
+    var noInput = false
+
     func parameters() throws -> [String: String] { try given().map { ["passphrase": $0] } ?? [:] }
 
     /// What the user gave, without asking.
     func given() throws -> String? {
         if let passphraseFile {
-            let text = try String(contentsOfFile: Paths.absolute(passphraseFile), encoding: .utf8)
-            return String(text.prefix { !$0.isNewline })
+            return String(try SmallFile.text(passphraseFile).prefix { !$0.isNewline })
         }
         return ProcessInfo.processInfo.environment["PEERNODE_PASSPHRASE"].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Asks on the terminal; nil where there is none, or nothing is typed.
-    static func ask(_ prompt: String) -> String? {
-        guard isatty(0) == 1, Messages.isTerminal, let typed = unsafe getpass(prompt) else { return nil }
+    /// Asks on the terminal; nil where there is none or that is not wanted, or nothing is typed.
+    func ask(_ prompt: String) -> String? {
+        guard !noInput, isatty(0) == 1, Messages.isTerminal, let typed = unsafe getpass(prompt) else { return nil }
         let text = unsafe String(cString: typed)
         return text.isEmpty ? nil : text
+    }
+
+    /// Asks for a new one, twice; nil as above.
+    func askForNew() throws -> String? {
+        guard let first = ask("Passphrase for the key (empty for none): ") else { return nil }
+        guard ask("Once more: ") == first else { throw CommandFailure(.usage, "the passphrases differ") }
+        return first
+    }
+}
+
+/// Secrets that a user keeps in files.
+enum SmallFile {
+    private static let maximum = 64 << 10
+
+    /// The text of a file; `-` is standard input.
+    static func text(_ path: String) throws -> String {
+        let handle: FileHandle
+        if path == "-" {
+            handle = .standardInput
+        } else {
+            guard let opened = FileHandle(forReadingAtPath: Paths.absolute(path)) else {
+                let reason = unsafe String(cString: strerror(errno))
+                throw CommandFailure(errno == ENOENT ? .notFound : .failure, "cannot read '\(path)': \(reason)")
+            }
+            handle = opened
+        }
+        let data: Data
+        do {
+            data = try handle.read(upToCount: maximum + 1) ?? Data()
+        } catch {
+            throw CommandFailure(.failure, "cannot read '\(path)': is it a file?")
+        }
+        guard data.count <= maximum, let text = String(validating: data, as: UTF8.self) else {
+            throw CommandFailure(.usage, "'\(path)' is no short text: it should hold a secret")
+        }
+        return text
     }
 }
 

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import HTTPAPI
 
 struct CatalogCommand: AsyncParsableCommand {
@@ -74,63 +73,6 @@ struct CatalogCommand: AsyncParsableCommand {
 
         func run() async throws {
             CatalogOutput.details(try await common.value("catalog/import", [Paths.absolute(file)]), common)
-        }
-    }
-
-    struct Block: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "block", abstract: "Hide an author on this node, and take nothing more of theirs.",
-            discussion: "EXAMPLES\n  peernode catalog block ada --reason spam")
-
-        @Argument(help: ArgumentHelp("A handle or an id.", valueName: "author"))
-        var author: String
-        @Option(help: ArgumentHelp("Why, for yourself.", valueName: "text"))
-        var reason: String?
-        @OptionGroup var common: CommonOptions
-
-        func run() async throws {
-            let options = reason.map { ["reason": $0] } ?? [:]
-            let answer = try await common.value("catalog/block", [author], options)
-            if common.json { Output.line(answer) } else { Output.line("blocked \(answer["author"]?.text ?? "")") }
-        }
-    }
-
-    struct Unblock: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "unblock", abstract: "Take a block back; what is missing is fetched again.",
-            discussion: "EXAMPLES\n  peernode catalog unblock 6oQ2...")
-
-        @Argument(help: ArgumentHelp("The author's whole id: a blocked handle leads nowhere.", valueName: "author"))
-        var author: String
-        @OptionGroup var common: CommonOptions
-
-        func run() async throws {
-            let answer = try await common.value("catalog/unblock", [author])
-            if common.json { Output.line(answer) } else { Output.line("unblocked \(answer["author"]?.text ?? "")") }
-        }
-    }
-
-    struct Labels: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "labels", abstract: "Hide whatever an author labels, or labels so.",
-            discussion: """
-                EXAMPLES
-                  peernode catalog labels moderator spam
-                  peernode catalog labels moderator --off
-                """)
-
-        @Argument(help: ArgumentHelp("A handle or an id.", valueName: "author"))
-        var author: String
-        @Argument(help: ArgumentHelp("The label; all of them if not given.", valueName: "label"))
-        var label: String?
-        @Flag(help: "Hide it no more.")
-        var off = false
-        @OptionGroup var common: CommonOptions
-
-        func run() async throws {
-            let arguments = [author] + (label.map { [$0] } ?? [])
-            let answer = try await common.value("catalog/labels", arguments, ["on": String(!off)])
-            CatalogOutput.details(answer, common)
         }
     }
 }

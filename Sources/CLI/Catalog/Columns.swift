@@ -85,26 +85,32 @@ enum CatalogOutput {
             for item in items { columns.add(row(item)) }
             columns.write()
         }
-        if !common.json, let next = answer["next"]?.text {
-            Messages.write("there is more: add --cursor \(next)")
+        if let next = answer["next"]?.text {
+            // Standard output has the items alone, whichever way they are read.
+            Messages.write(
+                common.json
+                    ? JSON.object([.init("next", .string(next))]).description : "there is more: add --cursor \(next)")
+        } else if items.isEmpty, !common.json {
+            Messages.write("nothing found")
         }
     }
 
     /// One line about an item: id, sort, title, by whom, and what matters of its sort.
     private static func row(_ item: JSON) -> [String] {
         let id = item["id"]?.text ?? ""
-        let (saves, reposts) = (item["saves"]?.integer ?? 0, item["reposts"]?.integer ?? 0)
+        let liked = [("saves", "save"), ("reposts", "repost")].map { counted(item[$0.0]?.integer ?? 0, $0.1) }
+            .joined(separator: ", ")
         switch item["type"]?.text {
         case "user":
             return [
                 id, "user", item["name"]?.text ?? "", item["certain_handle"]?.text ?? "",
-                "\(item["followers"]?.integer ?? 0) followers",
+                counted(item["followers"]?.integer ?? 0, "follower"),
             ]
         case "list":
             let sort = item["is_album"]?.boolean == true ? "album" : "list"
             return [
                 id, sort, item["name"]?.text ?? "", item["user"]?.text ?? "",
-                "\(item["items"]?.integer ?? 0) items, \(saves) saves, \(reposts) reposts",
+                "\(counted(item["items"]?.integer ?? 0, "item")), \(liked)",
             ]
         case "comment":
             return [id, "comment", item["text"]?.text ?? "", item["user"]?.text ?? "", item["created"]?.text ?? ""]
@@ -112,10 +118,13 @@ enum CatalogOutput {
             let length = Columns.length(item["duration_ms"]?.integer ?? 0)
             return [
                 id, "track", item["title"]?.text ?? "", item["user"]?.text ?? "",
-                "\(length.isEmpty ? "-" : length), \(saves) saves, \(reposts) reposts",
+                "\(length.isEmpty ? "-" : length), \(liked)",
             ]
         }
     }
+
+    /// `1 item`, `2 items`.
+    static func counted(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
 
     /// Every member of an object on a line of its own, without those that are empty.
     static func details(_ value: JSON, _ common: CommonOptions, without hidden: Set<String> = ["type"]) {
@@ -135,8 +144,8 @@ enum CatalogOutput {
         case .bool(let flag): flag ? "yes" : "no"
         case .array(let elements): elements.map(text).joined(separator: ", ")
         case .object(let members):
-            members.filter { $0.value != .null && $0.value != .int(0) }.map { "\($0.name) \(text($0.value))" }
-                .joined(separator: ", ")
+            members.filter { $0.value != .int(0) && !text($0.value).isEmpty }
+                .map { "\($0.name.replacing("_", with: " ")) \(text($0.value))" }.joined(separator: ", ")
         default: value.description
         }
     }

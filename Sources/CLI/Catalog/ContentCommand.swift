@@ -77,7 +77,7 @@ struct ContentCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            var options = try author.parameters()
+            var options: [String: String] = [:]
             options.put("title", title)
             options.put("description", description)
             options.put("genre", genre)
@@ -90,7 +90,7 @@ struct ContentCommand: AsyncParsableCommand {
             options.put("unlisted", unlisted.map { String($0) })
             options.put("replicas", replicas.map { String($0) })
             options.put("clear", clear)
-            CatalogOutput.details(try await common.value("content/edit", [content], options), common)
+            CatalogOutput.details(try await author.value("content/edit", [content], common, options), common)
         }
     }
 
@@ -105,12 +105,9 @@ struct ContentCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            let options = try author.parameters()
-            try await common.withNode { node in
-                try await node.events("content/rm", contents, options) { event in
-                    if common.json { return Output.line(event) }
-                    Output.line("removed \(event["id"]?.text ?? "") \(Columns.clean(event["title"]?.text ?? ""))")
-                }
+            try await author.events("content/rm", contents, common) { event in
+                if common.json { return Output.line(event) }
+                Output.line("removed \(event["id"]?.text ?? "") \(Columns.clean(event["title"]?.text ?? ""))")
             }
         }
     }
@@ -140,9 +137,8 @@ struct CommentCommand: AsyncParsableCommand {
             let answer = try await common.value("comment/ls", [content], page.parameters)
             return CatalogOutput.show(answer, common)
         }
-        var options = try author.parameters()
-        options.put("parent", parent)
-        let answer = try await common.value("comment", [content, text], options)
+        let answer = try await author.value(
+            "comment", [content, text], common, parent.map { ["parent": $0] } ?? [:])
         if common.json { Output.line(answer) } else { Output.line(answer["id"]?.text ?? "") }
     }
 }

@@ -24,11 +24,11 @@ struct ContentListCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            var options = try author.parameters()
+            var options: [String: String] = [:]
             options.put("description", description)
             options.put("cover", cover.map(Pictures.place))
             options["album"] = String(album)
-            let answer = try await common.value("list/new", [name], options)
+            let answer = try await author.value("list/new", [name], common, options)
             if common.json { Output.line(answer) } else { Output.line(answer["id"]?.text ?? "") }
         }
     }
@@ -46,12 +46,9 @@ struct ContentListCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            let options = try author.parameters()
-            try await common.withNode { node in
-                try await node.events("list/add", [list] + contents, options) { event in
-                    if common.json { return Output.line(event) }
-                    Output.line("added \(event["content"]?.text ?? "") \(Columns.clean(event["title"]?.text ?? ""))")
-                }
+            try await author.events("list/add", [list] + contents, common) { event in
+                if common.json { return Output.line(event) }
+                Output.line("added \(event["content"]?.text ?? "") \(Columns.clean(event["title"]?.text ?? ""))")
             }
         }
     }
@@ -69,7 +66,7 @@ struct ContentListCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            let answer = try await common.value("list/remove", [list] + items, try author.parameters())
+            let answer = try await author.value("list/remove", [list] + items, common)
             if common.json { Output.line(answer) } else { Output.line("removed \(answer["removed"]?.integer ?? 0)") }
         }
     }
@@ -89,7 +86,7 @@ struct ContentListCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            let answer = try await common.value("list/move", [list, item, String(place)], try author.parameters())
+            let answer = try await author.value("list/move", [list, item, String(place)], common)
             if common.json { return Output.line(answer) }
             Output.line("moved \(answer["content"]?.text ?? "") to \(place)")
         }
@@ -147,7 +144,7 @@ struct ContentListCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            let answer = try await common.value("list/rm", [list], try author.parameters())
+            let answer = try await author.value("list/rm", [list], common)
             if common.json { Output.line(answer) } else { Output.line("removed \(answer["id"]?.text ?? "")") }
         }
     }

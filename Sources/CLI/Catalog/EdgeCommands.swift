@@ -6,12 +6,9 @@ enum Edges {
     static func set(
         _ command: String, _ targets: [String], _ author: AuthorOptions, _ common: CommonOptions
     ) async throws {
-        let options = try author.parameters()
-        try await common.withNode { node in
-            try await node.events(command, targets, options) { event in
-                if common.json { return Output.line(event) }
-                Output.line("\(command) \(event["id"]?.text ?? "") \(Columns.clean(event["name"]?.text ?? ""))")
-            }
+        try await author.events(command, targets, common) { event in
+            if common.json { return Output.line(event) }
+            Output.line("\(command) \(event["id"]?.text ?? "") \(Columns.clean(event["name"]?.text ?? ""))")
         }
     }
 }

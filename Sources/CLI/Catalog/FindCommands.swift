@@ -5,7 +5,8 @@ struct SearchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "search", abstract: "Search this node's catalog; nobody is asked.",
         discussion: """
-            Finds titles, tags, lists and names, also in the middle of words. On a terminal long titles are cut.
+            Finds titles, tags, lists and names, also in the middle of words. On a terminal long titles are cut;
+            elsewhere they are whole. --limit counts each kind by itself.
 
             EXAMPLES
               peernode search night train

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HTTPAPI
+import Multiformats
 
 struct ProfileCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -41,7 +42,7 @@ struct ProfileCommand: AsyncParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            var options = try author.parameters()
+            var options: [String: String] = [:]
             options.put("handle", handle)
             options.put("name", name)
             options.put("bio", bio)
@@ -51,7 +52,7 @@ struct ProfileCommand: AsyncParsableCommand {
             options.put("cover", cover.map(Pictures.place))
             options.put("deactivated", deactivated.map { String($0) })
             options.put("clear", clear)
-            CatalogOutput.details(try await common.value("profile/set", [], options), common)
+            CatalogOutput.details(try await author.value("profile/set", [], common, options), common)
         }
     }
 
@@ -72,8 +73,9 @@ struct ProfileCommand: AsyncParsableCommand {
 
 /// Pictures that a user names.
 enum Pictures {
-    /// A file of this machine as an absolute path; anything else as it is: a CID.
+    /// A CID as it is; anything else names a file of this machine: its absolute path.
     static func place(_ text: String) -> String {
-        FileManager.default.fileExists(atPath: Paths.absolute(text)) ? Paths.absolute(text) : text
+        let isCID = (try? CID(text)) != nil || text.hasPrefix("/ipfs/")
+        return isCID && !FileManager.default.fileExists(atPath: Paths.absolute(text)) ? text : Paths.absolute(text)
     }
 }

@@ -60,7 +60,7 @@ struct PublishCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var options = try author.parameters()
+        var options: [String: String] = [:]
         options.put("title", title)
         options.put("artist", artist)
         options.put("description", description)
@@ -76,12 +76,15 @@ struct PublishCommand: AsyncParsableCommand {
         options["as"] = form
         options["unlisted"] = String(unlisted)
         let absolute = paths.map(Paths.absolute)
-        let wish = options
         let progress = ProgressLine("storing")
         defer { progress.finish() }
-        try await common.withNode { node in
-            try await node.events("publish", absolute, wish) { event in show(event, progress) }
-        }
+        try await author.events("publish", absolute, common, options) { show($0, progress) }
+    }
+
+    /// Whether the user said anything of the content itself.
+    private var describes: Bool {
+        [title, artist, description, genre, mood, tags, cover, license, releaseDate].contains { $0 != nil }
+            || unlisted || replicas != nil
     }
 
     private func show(_ event: JSON, _ progress: ProgressLine) {
@@ -89,8 +92,10 @@ struct PublishCommand: AsyncParsableCommand {
         if kind == "bytes" { return progress.advance(by: event["more"]?.integer ?? 0) }
         if kind == "found" { progress.expect(event["bytes"]?.integer ?? 0) }
         if common.json {
-            if !quiet || kind == "published" || kind == "listed" { Output.line(event) }
-            return
+            guard !quiet || kind == "published" || kind == "listed" else { return }
+            Output.line(event)
+            // Whoever follows along wants each when it happens.
+            return Output.flush()
         }
         let id = event["id"]?.text ?? ""
         let isNew = event["new"]?.boolean == true
@@ -101,10 +106,16 @@ struct PublishCommand: AsyncParsableCommand {
             }
         case "verified":
             progress.finish()
-            if !quiet { Messages.write("\(event["blocks"]?.integer ?? 0) blocks are verified on this node's disk") }
+            let count = event["blocks"]?.integer ?? 0
+            if !quiet {
+                Messages.write("verified on this node's disk: \(CatalogOutput.counted(count, "block"))")
+            }
         case "published":
             let title = Columns.clean(event["title"]?.text ?? "")
             Output.line(quiet ? id : "\(isNew ? "published" : "already published") \(id) \(title)")
+            if !isNew, !quiet, describes {
+                Messages.write("it stays as it was described: `peernode content edit \(id)` changes that")
+            }
         case "listed":
             let name = Columns.clean(event["name"]?.text ?? "")
             Output.line(
