@@ -5,11 +5,12 @@ import Swarm
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Watch real content being found and moved in a swarm, and check every byte.",
+        abstract: "Watch an album being published, found, followed and played in a swarm, and check every byte.",
         discussion: """
-            Eight nodes, each of which knows one bootstrap peer. A song and a folder are added to one; another, which
-            knows nothing but their CIDs, finds who has them and fetches both; the first is killed; a third finds
-            them again, now at the second. Everything is compared. Exits with 1 when anything differs.
+            Eight nodes, each of which knows one bootstrap peer. A landlord publishes an album; a resident on another
+            node finds it by search, follows, saves, reposts and comments; the landlord sees the counts; the resident
+            streams it. A node that joins late has the same catalog after one pull. The landlord's node is killed, and
+            the music still plays. Everything is compared. Exits with 1 when anything differs.
 
             EXAMPLE
               testnet demo
@@ -42,21 +43,19 @@ struct DemoCommand: AsyncParsableCommand {
     }
 }
 
-/// The demo's story. Each step is a plain `peernode` command, as a user would type it.
+/// The demo's story. Each step is a plain `peernode` command, as a user would type it, or a GET that a player sends.
 final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only ends processes, which is safe at any time
-    private struct Row {
-        let what: String
-        let size: Int
-        let cid: String
-        let seconds: Double
-        /// How it was found.
-        let found: String
-        let copy: String
-    }
+    /// How many nodes the swarm has in the end.
+    private static let size = 8
+    /// Seconds that something may take to be known on another node.
+    static let patience = 10.0
 
-    private let folder: String
+    let folder: String
     private let seed: UInt64
     private var cluster: Cluster?
+    var story = DemoStory()
+    /// Name and path, CID and size of all that must arrive elsewhere.
+    var goods: [DemoGoods] = []
 
     init(folder: String, seed: UInt64) {
         self.folder = folder
@@ -69,147 +68,73 @@ final class Demo: @unchecked Sendable {  // one task runs it; `abandon` only end
     }
 
     func run() async throws {
-        let sources = folder + "/sources"
-        Output.message("Making a song and a folder of small files...")
-        let items = try DemoContent.write(to: sources, seed: seed)
+        let watch = Stopwatch()
+        Output.message("Making an album with tags and a cover, and a folder of small files...")
+        let album = try AlbumMaker.make(in: folder + "/sources", seed: seed, tracks: 5, seconds: 12)
+        let papers = try DemoContent.write(to: folder + "/sources/folder", seed: seed)
 
-        Output.message("Starting \(Self.size) nodes on loopback. Each knows one bootstrap peer: node 0.")
+        Output.message("Starting \(Self.size - 1) nodes on loopback. Each knows one bootstrap peer: node 0.")
         let cluster = try await Cluster.start(
-            count: Self.size, seed: seed, folder: folder + "/nodes", bootstrap: true)
+            count: Self.size - 1, seed: seed, folder: folder + "/nodes", bootstrap: true)
         self.cluster = cluster
         defer { cluster.stop() }
-        let landlord = cluster.nodes[1]
-        let operatorNode = cluster.nodes[Self.size / 2]
-        let resident = cluster.nodes[Self.size - 1]
-        var rows: [Row] = []
+        let (landlord, resident) = (cluster.nodes[1], cluster.nodes[4])
 
-        var cids: [String] = []
-        for item in items {
-            let (cid, seconds) = try timed { try add(item.path, to: landlord) }
-            cids.append(cid)
-            rows.append(
-                Row(
-                    what: "add \(item.name) on node \(landlord.index)", size: item.size, cid: cid, seconds: seconds,
-                    found: "-", copy: "-"))
-        }
-
-        Output.message(
-            "Node \(operatorNode.index), which was never told of node \(landlord.index), has only the CIDs...")
-        rows += try fetch(items, cids, by: operatorNode, from: cluster.nodes, provider: landlord)
+        let release = try publish(album, papers, on: landlord)
+        try find(release, of: album, on: resident)
+        try react(to: release, on: resident)
+        try count(release, on: landlord)
+        try play(release.tracks[0], on: resident, from: landlord, of: cluster.nodes)
+        try fetch(goods.dropFirst(), on: resident, from: landlord, of: cluster.nodes)
         // Others must be able to find the second copy before the first one goes.
-        for cid in cids { _ = try lookUp(cid, by: cluster.nodes[0], until: operatorNode) }
+        for item in goods { _ = try DemoFinding.lookUp(item.cid, by: cluster.nodes[0], until: resident) }
 
-        Output.message(
-            "Node \(landlord.index) is killed (SIGKILL). Node \(resident.index) finds both at node \(operatorNode.index), "
-                + "which provides them now...")
+        let late = try join(cluster)
         cluster.processes[landlord.index].killAtOnce()
-        rows += try fetch(items, cids, by: resident, from: cluster.nodes, provider: operatorNode)
+        story.add(typed: "(kill -KILL)", on: "\(landlord.index)", "the landlord's machine is gone", 0)
+        _ = try list(release, on: late)
+        let rest = cluster.nodes.filter { $0.index != landlord.index }
+        try play(release.tracks[0], on: late, from: resident, of: rest)
+        try fetch(goods.dropFirst(), on: late, from: resident, of: rest)
 
-        print(rows)
+        story.print()
         Output.line(
-            "Every byte is the same on the disks of nodes \(landlord.index), \(operatorNode.index) and \(resident.index)."
-        )
+            """
+            "\(album.title)" by \(album.artist): \(album.tracks.count) tracks, published on node \(landlord.index), \
+            found, followed, saved, reposted and played on node \(resident.index), and played on node \(late.index), \
+            which came late, when node \(landlord.index) was dead.
+            Every byte is the same on the disks of nodes \(landlord.index), \(resident.index) and \(late.index); \
+            all catalogs had the same digest. \(String(format: "%.1f", watch.seconds)) seconds in all.
+            """)
     }
 
-    /// How many nodes the swarm has.
-    private static let size = 8
+    // MARK: The late one
 
-    /// How a provider was found.
-    private struct Finding {
-        let milliseconds: Double
-        let hops: Int
-    }
-
-    /// Asks the DHT who has `cid`, until `wanted` is among the answers; gives what the last look-up took.
-    ///
-    /// A provider tells the network on its own time, so that the first question may come too early.
-    private func lookUp(_ cid: String, by node: ClusterState.Node, until wanted: ClusterState.Node) throws -> Finding {
-        struct Event: Decodable {
-            let event: String
-            let peer_id: String
-            let hops: Int?
-            let time_ms: Double?
+    /// Starts a node when everything has been said, and waits until its catalog is the same as all the others'.
+    private func join(_ cluster: Cluster) throws -> ClusterState.Node {
+        let late = try cluster.add()
+        let watch = Stopwatch()
+        let complaint = "Node \(late.index), which joined late, has not the others' catalog"
+        let command = ["catalog", "stat"]
+        let stat = try Stopwatch.wait(Self.patience, complaint) { () throws -> Answer? in
+            let stat = try late.answer(command)
+            let others = try cluster.nodes[0].answer(command)
+            return stat["digest"] == others["digest"] ? stat : nil
         }
-        let deadline = ContinuousClock.now + .seconds(30)
-        repeat {
-            let command = ["--repo", node.repo, "routing", "findprovs", cid, "--json", "--timeout", "10s"]
-            let text = (try? Program.output(command, quiet: true)) ?? ""
-            for line in text.split(separator: "\n") {
-                let event = try JSONDecoder().decode(Event.self, from: Data(line.utf8))
-                guard event.event == "provider", event.peer_id == wanted.peerID else { continue }
-                return Finding(milliseconds: event.time_ms ?? 0, hops: event.hops ?? 0)
-            }
-            usleep(50_000)
-        } while ContinuousClock.now < deadline
-        throw Failure("Node \(node.index) did not find that node \(wanted.index) has \(cid) within 30 seconds.")
-    }
-
-    private func add(_ path: String, to node: ClusterState.Node) throws -> String {
-        let output = try Program.output(["--repo", node.repo, "add", "--quiet", path])
-        guard let cid = output.split(whereSeparator: \.isWhitespace).last else {
-            throw Failure("`add \(path)` printed no CID.")
+        let seconds = watch.seconds
+        for node in cluster.nodes where try node.answer(command)["digest"] != stat["digest"] {
+            throw Failure("The catalog of node \(node.index) differs from that of node \(late.index).")
         }
-        return String(cid)
-    }
-
-    /// Finds who has every item, fetches it, compares it with its source and says which copy it came from.
-    private func fetch(
-        _ items: [DemoContent.Item], _ cids: [String], by node: ClusterState.Node, from nodes: [ClusterState.Node],
-        provider: ClusterState.Node
-    ) throws -> [Row] {
-        var rows: [Row] = []
-        for (item, cid) in zip(items, cids) {
-            let finding = try lookUp(cid, by: node, until: provider)
-            let before = try received(by: node, from: nodes)
-            let out = folder + "/fetched-\(node.index)-\(item.name)"
-            let (_, seconds) = try timed {
-                _ = try Program.output(["--repo", node.repo, "get", cid, "-o", out])
-            }
-            try Comparison.requireEqual(item.path, out)
-            let after = try received(by: node, from: nodes)
-            let copies = zip(before, after).enumerated().filter { $1.1 > $1.0 }.map { "node \($0.offset)" }
-            rows.append(
-                Row(
-                    what: "get \(item.name) on node \(node.index)", size: item.size, cid: cid, seconds: seconds,
-                    found: "\(String(format: "%.1f", finding.milliseconds)) ms, \(finding.hops) hops",
-                    copy: copies.isEmpty ? "nobody" : copies.joined(separator: ", ")))
-            guard !copies.isEmpty else { throw Failure("Node \(node.index) has \(item.name), but no peer sent it.") }
+        let pull = stat.part("last_whole_pull")
+        let from = cluster.nodes.first { $0.peerID == pull?["peer"] }.map { "node \($0.index)" } ?? "nobody"
+        guard let pull, pull.number("accepted") > 0 else {
+            throw Failure("Node \(late.index) did not pull its catalog.")
         }
-        return rows
-    }
-
-    /// How many bytes `node` has received from each of `nodes`, by its own ledger.
-    private func received(by node: ClusterState.Node, from nodes: [ClusterState.Node]) throws -> [UInt64] {
-        struct Ledger: Decodable { let recv: UInt64 }
-        return try nodes.map { other in
-            guard other.index != node.index else { return 0 }
-            let text = try Program.output(["--repo", node.repo, "bitswap", "ledger", other.peerID, "--json"])
-            return try JSONDecoder().decode(Ledger.self, from: Data(text.utf8)).recv
-        }
-    }
-
-    private func timed<R>(_ body: () throws -> R) rethrows -> (R, Double) {
-        let clock = ContinuousClock()
-        let start = clock.now
-        let result = try body()
-        let (seconds, attoseconds) = (clock.now - start).components
-        return (result, Double(seconds) + Double(attoseconds) / 1e18)
-    }
-
-    private func print(_ rows: [Row]) {
-        let cells =
-            [["what", "size", "CID", "seconds", "MB/s", "provider found in", "served by"]]
-            + rows.map { row in
-                let rate = Double(row.size) / 1e6 / max(row.seconds, 0.001)
-                return [
-                    row.what, String(format: "%.1f MB", Double(row.size) / 1e6), row.cid,
-                    String(format: "%.2f", row.seconds), String(format: "%.1f", rate), row.found, row.copy,
-                ]
-            }
-        let widths = cells[0].indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-        for row in cells {
-            let text = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
-            Output.line(text.joined(separator: "  ").trimmingCharacters(in: .whitespaces))
-        }
+        story.add(
+            command, on: late,
+            "joined late: \(pull.number("accepted")) updates by one pull from \(from), digest "
+                + stat["digest"].prefix(12) + " as on all \(cluster.nodes.count) nodes",
+            seconds)
+        return late
     }
 }

@@ -246,7 +246,7 @@ final class TortureLoop {
         return victim
     }
 
-    private func note(_ result: (status: Int32, output: String), _ digest: [UInt8]) {
+    private func note(_ result: Command.Result, _ digest: [UInt8]) {
         // A CID on stdout is a promise, whatever happened to the command afterwards.
         let words = result.output.split(whereSeparator: \.isWhitespace)
         if result.output.hasSuffix("\n"), let cid = words.last, cid.hasPrefix("baf") {
@@ -258,18 +258,8 @@ final class TortureLoop {
     }
 
     private func makeFile(_ name: String, size: Int) throws -> (path: String, digest: [UInt8]) {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(size + 8)
-        while bytes.count < size {
-            let word = random.next()
-            for shift: UInt64 in stride(from: 0, to: 64, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-            }
-        }
-        bytes.removeLast(bytes.count - size)
         let path = folder + "/" + name
-        try Data(bytes).write(to: URL(fileURLWithPath: path))
-        return (path, ContentHash.sha256(bytes).digest)
+        return (path, try RandomFile.write(to: path, size: size, using: &random))
     }
 
     private func size() -> Int {
@@ -285,30 +275,5 @@ final class TortureLoop {
             throw Failure("A command printed nothing.")
         }
         return String(word)
-    }
-}
-
-/// A running command whose output is kept and whose messages are not shown.
-final class Command {
-    private let process: Process
-    private let pipe = Pipe()
-
-    init(_ arguments: [String]) throws {
-        process = try Program.make(arguments)
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-    }
-
-    func wait() -> (status: Int32, output: String) {
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let clean = process.terminationReason == .exit
-        return (clean ? process.terminationStatus : 137, String(decoding: data, as: UTF8.self))
-    }
-
-    func kill() -> (status: Int32, output: String) {
-        Foundation.kill(process.processIdentifier, SIGKILL)
-        return wait()
     }
 }

@@ -13,7 +13,12 @@ package final class Cluster {
 
     package var nodes: [ClusterState.Node] { processes.map(\.state) }
 
-    private init(folder: String) { self.folder = folder }
+    private let seed: UInt64
+
+    private init(folder: String, seed: UInt64) {
+        self.folder = folder
+        self.seed = seed
+    }
 
     /// Starts `count` nodes and returns when every one can serve.
     ///
@@ -26,7 +31,7 @@ package final class Cluster {
         (try? ClusterState.load(from: folder))?.endEverything(in: folder)
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let cluster = Cluster(folder: folder)
+        let cluster = Cluster(folder: folder, seed: seed)
         do {
             // The first one alone, since the others want its address; then all at once, because start-up is mostly
             // waiting for the others' turn on the processor.
@@ -47,6 +52,22 @@ package final class Cluster {
             throw error
         }
         return cluster
+    }
+
+    /// Starts one more node, which knows the first one, and returns when it can serve.
+    package func add() throws -> ClusterState.Node {
+        let process = try NodeProcess(
+            index: processes.count, seed: seed, folder: folder, bootstrap: Array(nodes[0].addresses.prefix(1)))
+        processes.append(process)
+        try process.waitUntilReady()
+        try save()
+        return process.state
+    }
+
+    /// Starts a node again that was killed, at the addresses where it was. It need not be ready yet.
+    package func restart(_ index: Int) throws {
+        processes[index] = try NodeProcess(
+            index: index, seed: seed, folder: folder, listen: processes[index].listening)
     }
 
     /// Connects the nodes as `topology` says.
@@ -80,6 +101,18 @@ package final class NodeProcess {
     private let process: Process
     private let output: FileHandle
     private var ready: Ready?
+    /// What it was told to listen on.
+    private let wanted: [String]
+
+    /// Where it listens, for another start at the same place.
+    package var listening: [String] {
+        let places = (ready?.addresses ?? []).map { address in
+            // `/ip4/127.0.0.1/tcp/4101`, without the transport's and the peer's name behind it.
+            "/" + address.split(separator: "/").prefix(4).joined(separator: "/")
+        }
+        let once = places.enumerated().filter { !places[..<$0.offset].contains($0.element) }.map(\.element)
+        return once.isEmpty ? wanted : once
+    }
 
     package var state: ClusterState.Node {
         let addresses = ready?.addresses ?? []
@@ -90,9 +123,13 @@ package final class NodeProcess {
     }
 
     /// Creates the repo with the identity that `seed` and `index` give and with these bootstrap peers, and starts
-    /// the node on loopback.
-    package init(index: Int, seed: UInt64, folder: String, bootstrap: [String] = []) throws {
+    /// the node on loopback, at free ports unless `listen` names some.
+    package init(
+        index: Int, seed: UInt64, folder: String, bootstrap: [String] = [],
+        listen: [String] = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0"]
+    ) throws {
         self.index = index
+        wanted = listen
         repo = folder + "/node\(index)"
         let keyFile = repo + "/identity.pem"
         if !FileManager.default.fileExists(atPath: keyFile) {
@@ -104,17 +141,23 @@ package final class NodeProcess {
                 _ = try Program.output(["--repo", repo, "bootstrap", "add"] + bootstrap, quiet: true)
             }
         }
-        process = try Program.make([
-            "--repo", repo, "run", "--json", "--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0",
-            "--api", "127.0.0.1:0",
-        ])
-        let pipe = Pipe()
-        process.standardOutput = pipe
+        process = try Program.make(
+            ["--repo", repo, "run", "--json", "--api", "127.0.0.1:0"] + listen.flatMap { ["--listen", $0] })
         let log = repo + "/node.log"
-        _ = FileManager.default.createFile(atPath: log, contents: nil)
-        process.standardError = FileHandle(forWritingAtPath: log)
-        output = pipe.fileHandleForReading
-        try process.run()
+        if !FileManager.default.fileExists(atPath: log) {
+            _ = FileManager.default.createFile(atPath: log, contents: nil)
+        }
+        let messages = FileHandle(forWritingAtPath: log)
+        // Behind what it said before it was killed.
+        _ = try messages?.seekToEnd()
+        process.standardError = messages
+        var reading: FileHandle?
+        try Program.launch(process) { process in
+            let pipe = Pipe()
+            process.standardOutput = pipe
+            reading = pipe.fileHandleForReading
+        }
+        output = reading ?? FileHandle.nullDevice
     }
 
     /// Waits for the line that says the node can serve.
@@ -123,13 +166,15 @@ package final class NodeProcess {
         while !line.contains(UInt8(ascii: "\n")) {
             let more = output.availableData
             guard !more.isEmpty else {
-                let log = (try? String(contentsOfFile: repo + "/node.log", encoding: .utf8)) ?? ""
                 throw Failure("Node \(index) ended before it was ready: \(log.suffix(400))")
             }
             line.append(more)
         }
         ready = try JSONDecoder().decode(Ready.self, from: line.prefix { $0 != UInt8(ascii: "\n") })
     }
+
+    /// What it has said since it was first started.
+    package var log: String { (try? String(contentsOfFile: repo + "/node.log", encoding: .utf8)) ?? "" }
 
     package func terminate() { if process.isRunning { process.terminate() } }
 

@@ -21,19 +21,23 @@ package enum Program {
     ///
     /// Throws `Failure` when it exits with anything but 0.
     package static func output(_ arguments: [String], quiet: Bool = false) throws -> String {
-        let process = try make(arguments)
-        if quiet { process.standardError = FileHandle.nullDevice }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Failure(
-                "`peernode \(arguments.joined(separator: " "))` failed with exit code \(process.terminationStatus).")
+        let result = try Command(arguments, showsMessages: !quiet).wait()
+        guard result.status == 0 else {
+            throw Failure("`peernode \(arguments.joined(separator: " "))` failed with exit code \(result.status).")
         }
-        return String(decoding: data, as: UTF8.self)
+        return result.output
     }
+
+    /// Starts a process. One at a time: a pipe that is being made by another thread must not be inherited, or its
+    /// reader would wait for a stranger's end.
+    package static func launch(_ process: Process, _ prepare: (Process) -> Void = { _ in }) throws {
+        launching.lock()
+        defer { launching.unlock() }
+        prepare(process)
+        try process.run()
+    }
+
+    private static let launching = NSLock()
 
     /// A process for a command, not yet started.
     package static func make(_ arguments: [String]) throws -> Process {
