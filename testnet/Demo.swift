@@ -21,24 +21,11 @@ struct DemoCommand: AsyncParsableCommand {
     func run() async throws {
         let folder = FileManager.default.temporaryDirectory
             .appendingPathComponent("coliving-demo-\(getpid())").path
-        let signals = SignalWatch()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let demo = Demo(folder: folder, seed: seed)
         // Whichever comes first: the end of the story, or Ctrl-C.
-        try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                try await demo.run()
-                return true
-            }
-            group.addTask {
-                await signals.wait()
-                return false
-            }
-            guard try await group.next() == true else {
-                demo.abandon()
-                throw ExitCode(130)
-            }
-            group.cancelAll()
+        guard try await SignalWatch.run({ try await demo.run() }, abandon: { demo.abandon() }) else {
+            throw ExitCode(130)
         }
     }
 }

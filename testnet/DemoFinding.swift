@@ -35,27 +35,35 @@ struct DemoFinding {
             return nil
         }
     }
+}
 
-    /// Does something by which `node` gets bytes; gives how long it took, and the nodes that sent them by the ledgers
-    /// of `node`. Throws `Failure` when nobody did.
-    static func served(
-        _ node: ClusterState.Node, of nodes: [ClusterState.Node], _ what: String, _ body: () throws -> Void
-    ) throws -> (seconds: Double, copy: String) {
-        let before = try received(by: node, from: nodes)
+/// Who sent a node its bytes, by the node's own ledgers.
+struct DemoLedgers {
+    private let node: ClusterState.Node
+    private let others: [ClusterState.Node]
+    /// Bytes from each of the others.
+    private var last: [Int]
+
+    init(of node: ClusterState.Node, with nodes: [ClusterState.Node]) throws {
+        self.node = node
+        others = nodes.filter { $0.index != node.index }
+        last = try Self.read(node, others)
+    }
+
+    /// Does something by which the node gets bytes; gives how long it took, and the nodes that sent them. Throws
+    /// `Failure` when nobody did.
+    mutating func during(_ what: String, _ body: () throws -> Void) throws -> (seconds: Double, copy: String) {
         let watch = Stopwatch()
         try body()
         let seconds = watch.seconds
-        let after = try received(by: node, from: nodes)
-        let copies = nodes.indices.filter { after[$0] > before[$0] }.map { "node \(nodes[$0].index)" }
+        let now = try Self.read(node, others)
+        let copies = others.indices.filter { now[$0] > last[$0] }.map { "node \(others[$0].index)" }
+        last = now
         guard !copies.isEmpty else { throw Failure("Node \(node.index) has \(what), but no peer sent it.") }
         return (seconds, copies.joined(separator: ", "))
     }
 
-    /// How many bytes `node` has received from each of `nodes`, by its own ledger.
-    private static func received(by node: ClusterState.Node, from nodes: [ClusterState.Node]) throws -> [Int] {
-        try nodes.map { other in
-            guard other.index != node.index else { return 0 }
-            return try node.answer(["bitswap", "ledger", other.peerID]).number("recv")
-        }
+    private static func read(_ node: ClusterState.Node, _ others: [ClusterState.Node]) throws -> [Int] {
+        try others.map { try node.answer(["bitswap", "ledger", $0.peerID]).number("recv") }
     }
 }

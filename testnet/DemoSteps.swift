@@ -194,7 +194,8 @@ extension Demo {
         let source = try Data(contentsOf: URL(fileURLWithPath: track.goods.path))
         let path = "/v1/tracks/\(track.id)/stream"
         let range = source.count / 2..<source.count / 2 + 250_000
-        let (seconds, copy) = try DemoFinding.served(node, of: nodes, track.title) {
+        var ledgers = try DemoLedgers(of: node, with: nodes)
+        let (seconds, copy) = try ledgers.during(track.title) {
             let watch = Stopwatch()
             let words = "bytes=\(range.lowerBound)-\(range.upperBound - 1)"
             let part = try HTTPGet(node.api + path, headers: ["Range": words])
@@ -224,11 +225,12 @@ extension Demo {
         _ items: ArraySlice<DemoGoods>, on node: ClusterState.Node, from provider: ClusterState.Node,
         of nodes: [ClusterState.Node]
     ) throws {
+        var ledgers = try DemoLedgers(of: node, with: nodes)
         for (number, item) in items.enumerated() {
             let finding = try DemoFinding.lookUp(item.cid, by: node, until: provider)
             let out = folder + "/fetched-\(node.index)-\(number)"
-            let (seconds, copy) = try DemoFinding.served(node, of: nodes, item.name) {
-                _ = try node.output(["get", item.cid, "-o", out])
+            let (seconds, copy) = try ledgers.during(item.name) {
+                _ = try node.output(["get", item.cid, "-o", out], quiet: true)
             }
             try Comparison.requireEqual(item.path, out)
             story.add(

@@ -17,7 +17,9 @@ struct Testnet: AsyncParsableCommand {
               testnet down                      end a testnet from another terminal
               testnet demo                      watch content being found and moved in a swarm of eight
             """,
-        subcommands: [Up.self, Down.self, List.self, Run.self, DemoCommand.self, Torture.self, Simulate.self])
+        subcommands: [
+            Up.self, Down.self, List.self, Run.self, DemoCommand.self, Torture.self, SoakCommand.self, Simulate.self,
+        ])
 }
 
 /// Where a testnet lives; the same for every command, so that they find each other.

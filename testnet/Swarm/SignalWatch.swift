@@ -23,4 +23,27 @@ package final class SignalWatch: @unchecked Sendable {  // the sources are never
     package func wait() async {
         for await _ in stream { return }
     }
+
+    /// Runs `body` to its end, or until Ctrl-C or `kill`: then `abandon` ends what it started, and this gives `false`.
+    package static func run(
+        _ body: @escaping @Sendable () async throws -> Void, abandon: @Sendable () -> Void
+    ) async throws -> Bool {
+        let signals = SignalWatch()
+        return try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                try await body()
+                return true
+            }
+            group.addTask {
+                await signals.wait()
+                return false
+            }
+            guard try await group.next() == true else {
+                abandon()
+                return false
+            }
+            group.cancelAll()
+            return true
+        }
+    }
 }
