@@ -22,10 +22,11 @@ actor RoutingService {
     /// Whether all addresses that we listen on are loopback.
     nonisolated let isLoopbackNode: Bool
     /// The peers to begin with; asked each time, since people change them.
-    private let bootstrapPeers: @Sendable () -> [Multiaddr]
+    let bootstrapPeers: @Sendable () -> [Multiaddr]
     private var bootstrap = BootstrapPace()
     private var bootstrapTimer: Scheduled<Void>?
     private var savingTask: RepeatedTask?
+    private var neighbourTask: RepeatedTask?
     /// Bitswap's searches by multihash.
     var searches: [Multihash: ProviderSearch] = [:]
     let exchange: BlockExchangeService
@@ -37,8 +38,9 @@ actor RoutingService {
     nonisolated let provider: ProvideService
     var stopped = false
 
-    /// Tables are saved so often, and at the end.
+    /// Tables are saved so often, and at the end; the first time early, since the power may fail soon.
     private static let savingInterval = TimeAmount.minutes(5)
+    private static let firstSaving = TimeAmount.seconds(30)
 
     nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe plane.controlLoop.executor.asUnownedSerialExecutor()
@@ -101,11 +103,17 @@ actor RoutingService {
             self.assumeIsolated { $0.lookForPeers() }
         }
         savingTask = plane.controlLoop.scheduleRepeatedTask(
-            initialDelay: Self.savingInterval, delay: Self.savingInterval
+            initialDelay: Self.firstSaving, delay: Self.savingInterval
         ) { [weak self] _ in
             guard let self else { return }
             let peers = self.assumeIsolated { $0.savedPeers }
             self.plane.pool.submit { _ in self.save(peers) }
+        }
+        neighbourTask = plane.controlLoop.scheduleRepeatedTask(
+            initialDelay: .milliseconds(.random(in: 3_000...6_000)), delay: Self.neighbourInterval
+        ) { [weak self] _ in
+            guard let self else { return }
+            self.assumeIsolated { $0.keepNeighbours() }
         }
     }
 
@@ -116,6 +124,7 @@ actor RoutingService {
         stopped = true
         bootstrapTimer?.cancel()
         savingTask?.cancel()
+        neighbourTask?.cancel()
         for search in searches.values { search.stop() }
         searches.removeAll()
         await provider.stop()
