@@ -68,6 +68,8 @@ package struct GossipConfiguration: Sendable {
     /// copies. A third of all bytes is saved for 30 ms in the median. Peers without IDONTWANT never wait.
     package var forwardAtOnce = 3
     package var forwardPause = Duration.milliseconds(60)
+    /// Messages that may pause at a time; any more go on at once.
+    package var pausing = 1_024
     /// Heartbeats for which a peer's IDONTWANT is remembered.
     package var idontwantTicks: UInt64 = 3
     /// Ids heeded in one frame, frames heeded in a heartbeat, and ids remembered of a peer at all.
@@ -79,7 +81,7 @@ package struct GossipConfiguration: Sendable {
 
     /// How long a message is known as seen, and how many are: a thousand a second and more.
     package var seenLifetime = Duration.seconds(120)
-    package var seenCapacity = 262_144
+    package var seenCapacity = 131_072
     /// Topics remembered of a peer, besides those that we are in ourselves; topics remembered at all.
     package var topicsPerPeer = 64
     package var topics = 4_096

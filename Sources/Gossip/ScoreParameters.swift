@@ -35,6 +35,8 @@ package struct ScoreParameters: Sendable {
     /// How long a bad score outlives the connection, and how many do.
     package var retention = Duration.seconds(600)
     package var retained = 4_096
+    /// What conduct in topics of our own is worth beside these.
+    package var ownTopics = TopicScoreParameters.smallSwarm
 
     package init() {}
 
@@ -53,6 +55,7 @@ package struct ScoreParameters: Sendable {
         parameters.colocationWeight = -10
         parameters.colocationThreshold = 8
         parameters.retention = .seconds(3600)
+        parameters.ownTopics = .largeSwarm
         return parameters
     }()
 }
@@ -86,9 +89,11 @@ package struct TopicScoreParameters: Sendable {
     package var idleActivation = Duration.seconds(15)
     /// The topic's own deliveries, fading like a peer's, below which nobody is idle.
     package var idleFloor = 50.0
+    /// For how long a peer that was the first to bring something is none of the strangers below.
+    package var usefulness = Duration.seconds(60)
     /// So many idle peers within about ten minutes look like an attack: then strangers, who never brought anything,
-    /// are taken into the mesh no longer once it has its degree.
-    package var idleAlarm = 8.0
+    /// are taken into the mesh no longer once it has its least degree.
+    package var idleAlarm = 3.0
     /// P3b: for the deficits that peers left the mesh with.
     package var failureWeight = 0.0
     package var failureDecay = 0.955

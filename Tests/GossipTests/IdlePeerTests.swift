@@ -70,4 +70,60 @@ import Testing
         }
         #expect(test.mesh.count == 10)
     }
+
+    @Test("Under attack a peer that fell silent is not taken back, even if we dialled it, until it brings something")
+    func turncoat() {
+        var test = TestCore {
+            $0.scoring = .largeSwarm
+            $0.topicSettings[TestCore.topic]?.scoring = .largeSwarm
+        }
+        test.subscribe()
+        let honest = (0..<6).map { _ in test.join() }
+        let turncoats = (0..<5).map { _ in test.join(isOutbound: true) }
+        for peer in honest + turncoats { test.receive(from: peer) { $0.graft = [topic] } }
+        func talk(_ seconds: Int, _ speakers: [PeerID]) {
+            for _ in 0..<seconds {
+                for peer in speakers + speakers { test.bring(peer) }
+                test.beat()
+            }
+        }
+        talk(20, honest + turncoats)
+        #expect(test.mesh.count == 11)
+        // As many as are beyond the degree go at once; they had earned much.
+        talk(40, honest)
+        #expect(test.mesh == honest.sorted())
+        talk(65, honest)
+        // Their backoffs are over.
+        test.forget()
+        for peer in turncoats { test.receive(from: peer) { $0.graft = [topic] } }
+        #expect(test.mesh == honest.sorted())
+        #expect(turncoats.allSatisfy { test.sent(to: $0).prune.count == 1 && test.score($0) >= 0 })
+        // One that we dialled and that was not tried yet finds a place.
+        let fresh = test.join(isOutbound: true)
+        test.receive(from: fresh) { $0.graft = [topic] }
+        #expect(test.mesh.contains(fresh))
+        // So does one that brings something again.
+        talk(70, honest)
+        test.bring(turncoats[0])
+        test.receive(from: turncoats[0]) { $0.graft = [topic] }
+        #expect(test.mesh.contains(turncoats[0]))
+    }
+
+    @Test("After many idle peers a mesh that is too small grafts those that brought something, then those it dialled")
+    func fillsUnderAttack() {
+        var test = TestCore {
+            $0.scoring = .largeSwarm
+            $0.topicSettings[TestCore.topic]?.scoring = .largeSwarm
+            $0.topicSettings[TestCore.topic]?.scoring?.idleAlarm = 0
+        }
+        test.subscribe()
+        let strangers = (0..<20).map { _ in test.join() }
+        let dialled = (0..<3).map { _ in test.join(isOutbound: true) }
+        let useful = (0..<2).map { _ in test.join() }
+        for peer in useful { test.bring(peer) }
+        test.beat()
+        #expect(test.mesh.count == 6)
+        #expect(Set(test.mesh).isSuperset(of: useful + dialled))
+        #expect(test.mesh.count(where: strangers.contains) == 1)
+    }
 }

@@ -168,4 +168,49 @@ import Testing
         test.wait(.milliseconds(2))
         #expect(test.sent(to: late[0]).messages.isEmpty && test.sent(to: late[1]).messages == [message])
     }
+
+    @Test("Only so many messages pause; others go to the whole mesh at once")
+    func pausesAreBounded() {
+        var test = TestCore { $0.pausing = 2 }
+        test.subscribe()
+        let peers = (0..<7).map { _ in test.join() }
+        for peer in peers { test.receive(from: peer) { $0.graft = [TestCore.topic] } }
+        func sentAtOnce() -> Int {
+            test.forget()
+            let message = test.bring(peers[0], size: 2_000)
+            return peers.count { test.sent(to: $0).messages == [message] }
+        }
+        #expect([sentAtOnce(), sentAtOnce(), sentAtOnce()] == [3, 3, 6])
+        test.forget()
+        test.wait(.milliseconds(61))
+        #expect(peers.reduce(0) { $0 + test.sent(to: $1).messages.count } == 6)
+        #expect(sentAtOnce() == 3)
+    }
+
+    @Test("Each topic is told of its own messages")
+    func newsOfTwoTopics() {
+        let other = Topic("others")
+        var test = TestCore { $0.topicSettings[other] = .anonymous(dataBytes: 64 << 10) }
+        test.subscribe()
+        test.subscribe(other)
+        // Floodsub peers bring messages; the others are in no mesh, as they are to be left alone for now.
+        let source = test.join([TestCore.topic, other], version: .floodsub)
+        let inOne = test.join(), inOther = test.join([other]), inBoth = test.join([TestCore.topic, other])
+        for peer in [inOne, inOther, inBoth] {
+            test.receive(from: peer) { $0.prune = [.init(TestCore.topic), .init(other)] }
+        }
+        let one = test.bring(source)
+        let second = test.message(in: other)
+        test.receive(from: source) { $0.messages = [second] }
+        test.answer(.accept)
+        test.forget()
+        test.beat()
+        let news = [
+            GossipRPC.IHave(TestCore.topic, [TestCore.id(one)]), GossipRPC.IHave(other, [TestCore.id(second)]),
+        ]
+        #expect(test.sent(to: inOne).ihave == [news[0]])
+        #expect(test.sent(to: inOther).ihave == [news[1]])
+        #expect(test.sent(to: inBoth).ihave == news)
+        #expect(test.sent(to: source).ihave.isEmpty)
+    }
 }

@@ -163,6 +163,8 @@ package struct GossipStatistics: Hashable, Sendable {
     package var grafts: UInt64 = 0
     package var prunes: UInt64 = 0
     package var graftsRefused: UInt64 = 0
+    /// Peers that left a mesh because they brought nothing.
+    package var idlers: UInt64 = 0
     /// IHAVE and IDONTWANT beyond the limits.
     package var ihavesIgnored: UInt64 = 0
     package var idontwantsIgnored: UInt64 = 0

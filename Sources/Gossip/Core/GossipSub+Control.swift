@@ -104,7 +104,7 @@ extension GossipSub {
                 scores?.penalise(slot, 1)
                 if end - now > configuration.pruneBackoff - configuration.graftFlood { scores?.penalise(slot, 1) }
             } else if score(slot) >= 0 {
-                if isWelcome(slot, in: mesh) {
+                if isWelcome(slot, in: mesh, now: now) {
                     enterMesh(slot, in: place, now: now)
                     continue
                 }
@@ -118,11 +118,15 @@ extension GossipSub {
     }
 
     /// Whether a mesh has a place for a peer that asks for one.
-    private func isWelcome(_ slot: Int, in mesh: Mesh) -> Bool {
-        if peers[slot].isOutbound { return true }
-        if let scored = mesh.scored, let scores, scores.isWary(topic: scored), !scores.isUseful(slot, topic: scored) {
-            return mesh.peers.count < configuration.degreeLow
+    private func isWelcome(_ slot: Int, in mesh: Mesh, now: Instant) -> Bool {
+        if let scored = mesh.scored, let scores, scores.isWary(topic: scored),
+            !scores.isUseful(slot, topic: scored, now: now)
+        {
+            // Strangers help only a mesh that is too small, unless we dialled them and they were not tried yet.
+            return peers[slot].isOutbound && !scores.wasIdle(slot, topic: scored)
+                || mesh.peers.count < configuration.degreeLow
         }
+        if peers[slot].isOutbound { return true }
         return mesh.peers.count < configuration.degreeHigh
     }
 

@@ -29,13 +29,14 @@ extension GossipSub {
             better(place, scores, now: now, &changes)
         }
         send(changes, into: &effects)
+        let news = cache.gossip()
         for place in topics.indices {
             guard let mesh = topics[place] else { continue }
             if mesh.isSubscribed {
-                gossip(place, besides: mesh.peers, scores, into: &effects)
+                gossip(place, news, besides: mesh.peers, scores, into: &effects)
             } else if mesh.lastPublished != nil {
                 maintainFanout(place, scores, now: now)
-                if let fanout = topics[place]?.fanout { gossip(place, besides: fanout, scores, into: &effects) }
+                if let fanout = topics[place]?.fanout { gossip(place, news, besides: fanout, scores, into: &effects) }
             }
             releaseIfIdle(place)
         }
@@ -83,22 +84,29 @@ extension GossipSub {
         let idle = mesh.peers.filter { rules.isIdle($0, topic: scored, now: now) }
         guard !idle.isEmpty else { return }
         let better = mesh.members.count { slot in
-            !mesh.peers.contains(slot) && rules.isUseful(slot, topic: scored) && scores[slot] >= 0
+            !mesh.peers.contains(slot) && rules.isUseful(slot, topic: scored, now: now) && scores[slot] >= 0
                 && peers[slot].usesMesh && !peers[slot].isDirect && mesh.backoffs.end(of: peers[slot].id) == nil
         }
         let spare = max(0, mesh.peers.count - configuration.degree)
         for slot in idle.shuffled(using: &luck).prefix(spare + better) {
             drop(slot, place, mesh.topic, now, exchanging: false, &changes)
             self.scores?.droppedIdle(slot, topic: scored)
+            statistics.idlers &+= 1
         }
     }
 
     private mutating func fill(_ place: Int, _ scores: [Double], now: Instant, _ changes: inout Changes) {
         guard let mesh = topics[place], mesh.peers.count < configuration.degreeLow else { return }
-        // Those that have brought something come first.
-        if let scored = mesh.scored {
+        // Those that have brought something come first, and under attack then those that we chose ourselves.
+        if let scored = mesh.scored, self.scores?.topics[scored].idleShare ?? 0 > 0 {
             graft(configuration.degree - mesh.peers.count, place, now, &changes) { core, slot in
-                scores[slot] >= 0 && core.scores?.isUseful(slot, topic: scored) == true
+                scores[slot] >= 0 && core.scores?.isUseful(slot, topic: scored, now: now) == true
+            }
+            if self.scores?.isWary(topic: scored) == true, let count = topics[place]?.peers.count {
+                graft(configuration.degree - count, place, now, &changes) { core, slot in
+                    scores[slot] >= 0 && core.peers[slot].isOutbound
+                        && core.scores?.wasIdle(slot, topic: scored) == false
+                }
             }
         }
         let count = topics[place]?.peers.count ?? 0
@@ -121,7 +129,8 @@ extension GossipSub {
         let outbound = mesh.peers.count { peers[$0].isOutbound }
         guard outbound < configuration.degreeOutbound else { return }
         graft(configuration.degreeOutbound - outbound, place, now, &changes) { core, slot in
-            core.peers[slot].isOutbound && scores[slot] >= 0
+            guard core.peers[slot].isOutbound, scores[slot] >= 0 else { return false }
+            return mesh.scored.map { core.scores?.wasIdle(slot, topic: $0) != true } ?? true
         }
     }
 
@@ -179,11 +188,10 @@ extension GossipSub {
 
     /// Tells some members that are not pushed to what there is.
     private mutating func gossip(
-        _ place: Int, besides mesh: PeerSet, _ scores: [Double], into effects: inout [Effect]
+        _ place: Int, _ news: [Topic: [MessageID]], besides mesh: PeerSet, _ scores: [Double],
+        into effects: inout [Effect]
     ) {
-        guard let topic = topics[place]?.topic else { return }
-        var ids = cache.gossip(in: topic)
-        guard !ids.isEmpty else { return }
+        guard let topic = topics[place]?.topic, var ids = news[topic] else { return }
         let least = thresholds?.gossip ?? 0
         var targets = choose(.max, in: place) { core, slot in !mesh.contains(slot) && scores[slot] >= least }
         let share = Int(configuration.gossipFactor * Double(targets.count))

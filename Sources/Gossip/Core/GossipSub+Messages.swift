@@ -204,7 +204,7 @@ extension GossipSub {
         seen.insert(entry.id, .accepted, now: now)
         if let scored = scoredNumber(entry) {
             scores?.delivered(topic: scored)
-            if let slot = slot(entry.first) { scores?.deliveredFirst(slot, topic: scored) }
+            if let slot = slot(entry.first) { scores?.deliveredFirst(slot, topic: scored, now: now) }
             for reference in entry.others {
                 if let slot = slot(reference) { scores?.deliveredInMesh(slot, topic: scored) }
             }
@@ -224,7 +224,7 @@ extension GossipSub {
         let frame = GossipFrame(entry.frame, .message)
         let author = entry.message.author
         if entry.message.dataLength >= configuration.idontwantThreshold, mesh.count > configuration.forwardAtOnce,
-            configuration.forwardPause > .zero
+            configuration.forwardPause > .zero, pausing.count < configuration.pausing
         {
             forwardPartly(frame, entry, author, mesh, now: now, into: &effects)
         } else {

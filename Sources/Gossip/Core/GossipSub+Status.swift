@@ -50,6 +50,9 @@ extension GossipSub {
     /// What a peer's conduct is worth; nil when it is not connected, 0 when nobody is judged.
     package func score(of peer: PeerID) -> Double? { slots[peer].map(score) }
 
+    /// How many messages that a peer was the first to bring wait for their validation.
+    package func messagesWaiting(of peer: PeerID) -> Int { slots[peer].map { peers[$0].waiting } ?? 0 }
+
     package func status(of peer: PeerID) -> PeerStatus? {
         guard let slot = slots[peer] else { return nil }
         let state = peers[slot]

@@ -47,11 +47,14 @@ struct MessageCache: Sendable {
         return entry.frame
     }
 
-    /// What peers are told of: the messages of the newest windows in a topic, newest window first.
-    func gossip(in topic: Topic) -> [MessageID] {
-        var ids: [MessageID] = []
+    /// What peers are told of: the messages of the newest windows by their topics, newest window first. One walk for
+    /// all topics, since there may be many.
+    func gossip() -> [Topic: [MessageID]] {
+        var ids: [Topic: [MessageID]] = [:]
         for window in windows.prefix(gossipWindows) {
-            for id in window where entries[id]?.topic == topic { ids.append(id) }
+            for id in window {
+                if let topic = entries[id]?.topic { ids[topic, default: []].append(id) }
+            }
         }
         return ids
     }

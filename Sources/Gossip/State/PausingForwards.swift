@@ -13,6 +13,7 @@ struct PausingForwards: Sendable {
     private var queue = Queue<Entry>()
 
     var isEmpty: Bool { queue.count == 0 }
+    var count: Int { queue.count }
 
     /// When the first is due: all pause for as long.
     var next: Instant? { queue.first?.due }

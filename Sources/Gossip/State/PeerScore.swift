@@ -12,6 +12,10 @@ struct PeerScore: Sendable {
         var graftedAt = Instant.zero
         var secondsInMesh = 0.0
         var firstDeliveries = 0.0
+        /// When it was last the first to bring something.
+        var lastFirst: Instant?
+        /// Whether it left the mesh for being idle and has brought nothing since.
+        var wasIdle = false
         var meshDeliveries = 0.0
         /// Whether it has been in the mesh for long enough that missing deliveries count.
         var isActive = false
@@ -78,7 +82,10 @@ struct PeerScore: Sendable {
         let score = score(of: slot)
         leaveGroup(slot)
         if score < 0 {
-            for topic in topics.indices { stats[slot].topics[topic].firstDeliveries = 0 }
+            for topic in topics.indices {
+                stats[slot].topics[topic].firstDeliveries = 0
+                stats[slot].topics[topic].lastFirst = nil
+            }
             retained.set(peer, stats[slot], now: now)
         }
         stats[slot] = PeerStats()
@@ -102,8 +109,8 @@ struct PeerScore: Sendable {
 
     // MARK: Idle peers
 
-    /// What is left of an idle peer after a second: ten minutes until it is forgotten.
-    private static let idleDecay = 0.992_354
+    /// What is left of an idle peer after a second: half after ten minutes.
+    private static let idleDecay = 0.998_845
 
     /// Whether a mesh peer brings next to nothing of what others bring.
     func isIdle(_ slot: Int, topic: Int, now: Instant) -> Bool {
@@ -118,14 +125,23 @@ struct PeerScore: Sendable {
     /// An idle peer leaves the mesh: what it once earned no longer speaks for it.
     mutating func droppedIdle(_ slot: Int, topic: Int) {
         stats[slot].topics[topic].firstDeliveries = 0
+        stats[slot].topics[topic].lastFirst = nil
+        stats[slot].topics[topic].wasIdle = true
         activity[topic].idle += 1
     }
 
     /// Whether so many were idle of late that strangers are not welcome.
     func isWary(topic: Int) -> Bool { activity[topic].idle >= topics[topic].idleAlarm && topics[topic].idleShare > 0 }
 
-    /// Whether the peer has brought anything new that counts still.
-    func isUseful(_ slot: Int, topic: Int) -> Bool { stats[slot].topics[topic].firstDeliveries > 0 }
+    /// Whether the peer left the mesh for being idle and has brought nothing since.
+    func wasIdle(_ slot: Int, topic: Int) -> Bool { stats[slot].topics[topic].wasIdle }
+
+    /// Whether the peer has brought anything new of late. What it earned lasts for longer, but a peer that turned silent
+    /// must not live on it.
+    func isUseful(_ slot: Int, topic: Int, now: Instant) -> Bool {
+        guard let last = stats[slot].topics[topic].lastFirst else { return false }
+        return now - last <= topics[topic].usefulness
+    }
 
     // MARK: Messages
 
@@ -133,10 +149,12 @@ struct PeerScore: Sendable {
     mutating func delivered(topic: Int) { activity[topic].deliveries += 1 }
 
     /// The peer was the first to bring a message that is valid.
-    mutating func deliveredFirst(_ slot: Int, topic: Int) {
+    mutating func deliveredFirst(_ slot: Int, topic: Int, now: Instant) {
         let rules = topics[topic]
         let first = stats[slot].topics[topic].firstDeliveries
         stats[slot].topics[topic].firstDeliveries = min(first + 1, rules.firstDeliveriesCap)
+        stats[slot].topics[topic].lastFirst = now
+        stats[slot].topics[topic].wasIdle = false
         deliveredInMesh(slot, topic: topic)
     }
 
