@@ -45,7 +45,8 @@ extension Node {
             configuration.pubsub.enabled
             ? GossipService(
                 configuration.gossip, host: host, records: repository.records, plane: plane,
-                seed: RandomBytes.uint64(), logger: logger) : nil
+                seed: RandomBytes.uint64(), logger: logger,
+                direct: configuration.pubsub.direct.compactMap { try? Multiaddr($0) }) : nil
         if let gossip { await catalog.join(gossip, network: configuration.network.name) }
         let sync = CatalogSyncService(catalog, network: configuration.network.name, host: host)
         return Network(host: host, exchange: exchange, routing: routing, gossip: gossip, catalog: sync)

@@ -34,12 +34,19 @@ extension Node {
 
 extension NodeConfiguration {
     /// How the node gossips. In the public network as its other nodes do; in a network of our own peers are judged
-    /// by their conduct, and name each other to those whom they have no room for.
+    /// by their conduct unless the configuration says otherwise, and name each other to those whom they have no room
+    /// for.
     var gossip: GossipConfiguration {
         var result = GossipConfiguration()
-        guard network.name != Self.publicNetwork else { return result }
-        result.scoring = .smallSwarm
-        result.exchangesPeers = true
+        let isOurs = network.name != Self.publicNetwork
+        result.exchangesPeers = isOurs
+        result.scoring =
+            switch pubsub.scoring {
+            case "off": nil
+            case "small": .smallSwarm
+            case "large": .largeSwarm
+            default: isOurs ? .smallSwarm : nil
+            }
         return result
     }
 }

@@ -135,6 +135,11 @@ package struct NodeConfiguration: Sendable, Equatable {
     package struct PubSub: Sendable, Equatable {
         /// Whether the node gossips at all; without it nothing new is heard of but by asking.
         package var enabled = true
+        /// How peers are judged: `off`, `small` for swarms of tens, `large` for hundreds and attackers among them, or
+        /// `auto`: `off` in the public network, else `small`.
+        package var scoring = "auto"
+        /// Peers that always get every message, whatever meshes and scores say; they should name us, too.
+        package var direct: [String] = []
     }
 
     /// What is logged, to stderr.

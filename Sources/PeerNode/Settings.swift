@@ -94,6 +94,12 @@ extension Setting {
         .time("provide.interval", \.provide.interval, minimum: .seconds(60), "time after which it is told again"),
         .flag("discovery.mdns", \.discovery.mdns, "whether nodes of the local network find each other"),
         .flag("pubsub.enabled", \.pubsub.enabled, "whether messages of topics are published, read and passed on"),
+        .choice(
+            "pubsub.scoring", \.pubsub.scoring, ["auto", "off", "small", "large"],
+            "how peers are judged, by the size of the swarm"),
+        .list(
+            "pubsub.direct", \.pubsub.direct, "peers that get every message whatever meshes and scores say",
+            Check.peerAddress),
     ]
 
     private static let log: [Setting] = [

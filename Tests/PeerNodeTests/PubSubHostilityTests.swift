@@ -143,4 +143,28 @@ struct PubSubHostilityTests {
             #expect(farewell == .init(topic, isSubscribed: false))
         }
     }
+
+    @Test("A burst that is faster than signatures are checked arrives whole and in order")
+    func burst() async throws {
+        try await withHonest(RawGossipPeer("hasty")) { a, _, raw in
+            let atA = try await a.inbox(topic)
+            let stream = try await raw.open(to: a)
+            stream.subscribe(topic)
+            // Frames of one message and of many; three times what may wait for a check at once.
+            var number: UInt64 = 0
+            var frame = GossipRPC()
+            for round in 0..<100 {
+                frame.messages = (0..<(round % 2 == 0 ? 1 : 29)).map { _ in
+                    number += 1
+                    return raw.message("\(number)", in: topic, number: number)
+                }
+                stream.write(frame)
+            }
+            let last = number
+            try await eventually { atA.all.count >= Int(last) }
+            #expect(atA.texts == (1...last).map { String($0) })
+            let statistics = try await a.pubsubStatus().statistics
+            #expect(statistics.throttled == 0 && statistics.replays == 0)
+        }
+    }
 }

@@ -13,7 +13,8 @@ final class CatalogGossip: UpdateGossip {
         self.gossip = gossip
         topic = Topic(CatalogService.topic(of: network))
         // The update has a signature of its own; the message needs none.
-        let settings = TopicSettings.anonymous(dataBytes: Update.maximumLength, scoring: .smallSwarm)
+        let scoring = await gossip.configuration.scoring?.ownTopics
+        let settings = TopicSettings.anonymous(dataBytes: Update.maximumLength, scoring: scoring)
         await gossip.register(topic, settings) { [weak catalog] batch, answer in
             let updates = batch.map { pending in
                 GossipedUpdate(block: Array(pending.message.data.readableBytesView), peer: pending.from) { verdict in

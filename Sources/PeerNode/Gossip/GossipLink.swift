@@ -33,6 +33,8 @@ final class GossipLink {
     private(set) var outbound: PeerStream?
     /// Only read. A second one replaces the first.
     private(set) var inbound: PeerStream?
+    /// Frames that came on it and are not dealt with.
+    var unread = UnreadFrames()
     private var lastReopened: Instant?
 
     init(peer: PeerID, version: GossipVersion) {
@@ -45,7 +47,10 @@ final class GossipLink {
 
     /// Reads from now on here, and nothing from the stream before.
     func read(from stream: PeerStream) {
-        if let inbound, inbound !== stream { inbound.reset() }
+        if let inbound, inbound !== stream {
+            inbound.reset()
+            unread = UnreadFrames()
+        }
         inbound = stream
     }
 
@@ -84,5 +89,35 @@ final class GossipLink {
         inbound?.reset()
         outbound = nil
         inbound = nil
+        unread = UnreadFrames()
+    }
+}
+
+/// Frames of a peer that wait to be dealt with, and what their stream is credited with each. Their number is bounded by
+/// the stream's window, since only what was dealt with is credited.
+struct UnreadFrames {
+    typealias Element = (frame: GossipRPC, credit: Int, stream: PeerStream)
+
+    private var frames: [Element] = []
+    private var head = 0
+
+    var isEmpty: Bool { head == frames.count }
+
+    /// Takes in frames that came together; the last of them brings the credit for all.
+    mutating func append(_ new: [GossipRPC], bytes: Int, on stream: PeerStream) {
+        for (index, frame) in new.enumerated() {
+            frames.append((frame, index == new.count - 1 ? bytes : 0, stream))
+        }
+    }
+
+    mutating func popFirst() -> Element? {
+        guard head < frames.count else { return nil }
+        let first = frames[head]
+        head += 1
+        if head == frames.count {
+            frames.removeAll(keepingCapacity: frames.capacity <= 64)
+            head = 0
+        }
+        return first
     }
 }

@@ -63,25 +63,27 @@ extension GossipService {
     }
 
     private func checkSignatures(_ batch: [PendingMessage]) {
+        let number = checks.begin()
         plane.pool.submit { _ in
-            let verdicts = batch.map { (validation: $0.validation, verdict: GossipVerdict(checking: $0.message)) }
-            self.onControl { $0.checked(batch, verdicts) }
+            let verdicts = batch.map { GossipVerdict(checking: $0.message) }
+            self.onControl { $0.checked(number, Array(zip(batch, verdicts))) }
         }
     }
 
     /// Signatures are known; topics with a validator of their own ask that about the good ones.
-    private func checked(
-        _ batch: [PendingMessage], _ verdicts: [(validation: ValidationID, verdict: GossipVerdict)]
-    ) {
-        var rest: [Topic: [PendingMessage]] = [:]
-        for (pending, verdict) in zip(batch, verdicts) {
-            if verdict.verdict == .accept, registrations[pending.message.topic] != nil {
-                rest[pending.message.topic, default: []].append(pending)
-            } else {
-                feed(.validated(verdict.validation, verdict.verdict))
+    private func checked(_ number: UInt64, _ batch: [(pending: PendingMessage, verdict: GossipVerdict)]) {
+        for batch in checks.finish(number, batch) {
+            var rest: [Topic: [PendingMessage]] = [:]
+            for (pending, verdict) in batch {
+                if verdict == .accept, registrations[pending.message.topic] != nil {
+                    rest[pending.message.topic, default: []].append(pending)
+                } else {
+                    feed(.validated(pending.validation, verdict))
+                }
             }
+            for (topic, batch) in rest { validate(batch, in: topic) }
         }
-        for (topic, batch) in rest { validate(batch, in: topic) }
+        readOn()
     }
 
     private func validate(_ batch: [PendingMessage], in topic: Topic) {
@@ -89,6 +91,7 @@ extension GossipService {
         validate(batch) { [weak self] verdicts in
             self?.onControl { service in
                 for (validation, verdict) in verdicts { service.feed(.validated(validation, verdict)) }
+                service.readOn()
             }
         }
     }

@@ -68,6 +68,7 @@ extension GossipService {
     /// Forgets a peer; both streams end.
     private func drop(_ peer: PeerID) {
         guard let link = links.removeValue(forKey: peer) else { return }
+        stalled.remove(peer)
         link.close()
         feed(.disconnected(peer))
     }
@@ -131,10 +132,34 @@ extension GossipService {
             guard let link = links[peer] else { return stream.reset() }
             link.read(from: stream)
         case .frames(let frames, let bytes):
-            guard links[peer]?.inbound === stream else { return }
-            for frame in frames { feed(.received(frame, from: peer)) }
-            stream.consumed(bytes)
+            guard let link = links[peer], link.inbound === stream else { return }
+            link.unread.append(frames, bytes: bytes, on: stream)
+            read(link)
         case .ended: links[peer]?.inboundEnded(stream)
+        }
+    }
+
+    /// Hands a peer's frames to the core, as long as not too many of its messages wait for their validation.
+    ///
+    /// A burst is faster than signatures are checked. What the core has no room for is lost, as nobody in the mesh
+    /// tells of it again; so the rest waits here, uncredited, and the peer for it.
+    private func read(_ link: GossipLink) {
+        let most = configuration.waitingPerPeer / 2
+        while driver.core.messagesWaiting(of: link.peer) < most {
+            guard let next = link.unread.popFirst() else {
+                stalled.remove(link.peer)
+                return
+            }
+            feed(.received(next.frame, from: link.peer))
+            if next.credit > 0 { next.stream.consumed(next.credit) }
+        }
+        if !link.unread.isEmpty { stalled.insert(link.peer) }
+    }
+
+    /// Goes on with those who had to wait.
+    func readOn() {
+        for peer in stalled {
+            if let link = links[peer] { read(link) } else { stalled.remove(peer) }
         }
     }
 

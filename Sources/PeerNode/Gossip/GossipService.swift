@@ -1,6 +1,6 @@
 package import Gossip
 package import Logging
-import Multiformats
+package import Multiformats
 import NIOCore
 import NIOPosix
 import SansIO
@@ -32,6 +32,10 @@ package actor GossipService {
     var lastFeed: UInt64 = 0
     /// Messages to be checked, gathered in one turn of the loop.
     var unchecked: [PendingMessage] = []
+    /// Signatures that are being checked.
+    var checks = OrderedResults<[(pending: PendingMessage, verdict: GossipVerdict)]>()
+    /// Peers whose frames wait until fewer of their messages do.
+    var stalled: Set<PeerID> = []
     /// What the core said of the message that is being published.
     var outcome: Result<(id: MessageID, peers: Int), PublishFailure>?
     var lastPublish: UInt64 = 0
@@ -42,6 +46,8 @@ package actor GossipService {
     private var protection: RepeatedTask?
     /// Connects to peers that others name.
     let dials: DialGate
+    /// Peers that the operator wants to get everything, and where they are.
+    private let direct: [PeerID: [Multiaddr]]
     var hintsUnderWay = 0
     private(set) var isStarted = false
     private(set) var stopped = false
@@ -61,13 +67,14 @@ package actor GossipService {
 
     package init(
         _ configuration: GossipConfiguration, host: Host, records: RecordStore, plane: ControlPlane, seed: UInt64,
-        logger: Logger
+        logger: Logger, direct: [Multiaddr] = []
     ) {
         self.configuration = configuration
         self.host = host
         self.plane = plane
         self.seed = seed
         self.logger = logger
+        self.direct = BootstrapPace.grouped(direct).reduce(into: [:]) { $0[$1.0] = $1.1 }
         store = GossipStore(records, capacity: configuration.authors, plane: plane)
         dials = DialGate(
             host: host, loop: plane.controlLoop, mostDials: Self.mostDials, mostWaiting: Self.mostWaitingDials)
@@ -110,6 +117,8 @@ package actor GossipService {
         sequence = saved.sequence
         driver = Self.driver(configuration, host, sequence: saved.sequence, seed: seed)
         feed(.restoreSequences(saved.authors))
+        feed(.directPeers(direct.keys.sorted()))
+        for peer in direct.keys { host.protect(peer, Self.directTag) }
         for topic in registrations.keys.sorted() { feed(.subscribe(topic)) }
         for version in GossipVersion.offered {
             host.handle(version.protocolID, maximumPerPeer: Self.inboundStreamsPerPeer) { [weak self] _ in
@@ -140,6 +149,7 @@ package actor GossipService {
         for feed in open.values.flatMap(\.values) { feed.finish() }
         for link in links.values { link.close() }
         links.removeAll()
+        stalled.removeAll()
         unchecked.removeAll()
         let store = store
         try? await plane.blocking { store.flush() }
@@ -158,6 +168,8 @@ package actor GossipService {
         guard !stopped else { return }
         for effect in driver.tick() { perform(effect) }
         schedule()
+        // Messages that nobody answered for were given up.
+        readOn()
     }
 
     private func schedule() {
@@ -176,7 +188,8 @@ package actor GossipService {
         case .published(_, let id, let peers): outcome = .success((id, peers))
         case .refused(_, let failure): outcome = .failure(failure)
         case .storeSequence(let author, let number): store.note(author, number)
-        case .dial(let peer): _ = dials.connect(to: peer, [], patience: Self.dialPatience) { _ in }
+        case .dial(let peer):
+            _ = dials.connect(to: peer, direct[peer] ?? [], patience: Self.dialPatience) { _ in }
         case .exchange(let hints, _, let peer): follow(hints, of: peer)
         case .graylisted(let peer, let score):
             logger.debug("ignored for its score", metadata: ["peer": "\(peer.short)", "score": "\(score)"])
@@ -205,4 +218,5 @@ package actor GossipService {
     }
 
     private static let tag = "gossip-mesh"
+    private static let directTag = "gossip-direct"
 }
