@@ -91,9 +91,9 @@ package struct TopicScoreParameters: Sendable {
     package var idleFloor = 50.0
     /// For how long a peer that was the first to bring something is none of the strangers below.
     package var usefulness = Duration.seconds(60)
-    /// So many idle peers within about ten minutes look like an attack: then strangers, who never brought anything,
+    /// More idle peers than this within minutes (half of one is left after ten) look like an attack: then strangers, who never brought anything,
     /// are taken into the mesh no longer once it has its least degree.
-    package var idleAlarm = 3.0
+    package var idleAlarm = 1.5
     /// P3b: for the deficits that peers left the mesh with.
     package var failureWeight = 0.0
     package var failureDecay = 0.955

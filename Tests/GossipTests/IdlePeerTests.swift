@@ -126,4 +126,23 @@ import Testing
         #expect(Set(test.mesh).isSuperset(of: useful + dialled))
         #expect(test.mesh.count(where: strangers.contains) == 1)
     }
+
+    @Test("A useful peer gets into a mesh whose places silent peers hold, and the best stay")
+    func fullOfSilence() {
+        var test = TestCore {
+            $0.scoring = .largeSwarm
+            $0.topicSettings[TestCore.topic]?.scoring = .largeSwarm
+        }
+        test.subscribe()
+        let silent = (0..<12).map { _ in test.join() }
+        for peer in silent { test.receive(from: peer) { $0.graft = [topic] } }
+        let stranger = test.join(), useful = (0..<3).map { _ in test.join() }
+        for peer in useful { test.bring(peer) }
+        for peer in useful + [stranger] { test.receive(from: peer) { $0.graft = [topic] } }
+        // Two more than a mesh has.
+        #expect(test.mesh.count == 14)
+        #expect(test.mesh.filter(useful.contains).count == 2 && !test.mesh.contains(stranger))
+        test.beat()
+        #expect(test.mesh.count == 6 && test.mesh.filter(useful.contains).count == 2)
+    }
 }

@@ -213,4 +213,19 @@ import Testing
         #expect(test.sent(to: inBoth).ihave == news)
         #expect(test.sent(to: source).ihave.isEmpty)
     }
+
+    @Test("Half of those who are told of messages we dialled ourselves, however many others there are")
+    func tellsThoseItDialled() {
+        var test = TestCore()
+        test.subscribe()
+        let dialled = (0..<5).map { _ in test.join(isOutbound: true) }
+        let others = (0..<200).map { _ in test.join() }
+        for peer in dialled + others { test.receive(from: peer) { $0.prune = [.init(TestCore.topic)] } }
+        #expect(test.mesh.isEmpty)
+        test.bring(test.join(version: .floodsub))
+        test.forget()
+        test.beat()
+        #expect(dialled.allSatisfy { test.sent(to: $0).ihave.count == 1 })
+        #expect(others.count { test.sent(to: $0).ihave.count == 1 } == 51 - 5)
+    }
 }

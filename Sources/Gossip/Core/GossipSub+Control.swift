@@ -119,15 +119,17 @@ extension GossipSub {
 
     /// Whether a mesh has a place for a peer that asks for one.
     private func isWelcome(_ slot: Int, in mesh: Mesh, now: Instant) -> Bool {
-        if let scored = mesh.scored, let scores, scores.isWary(topic: scored),
-            !scores.isUseful(slot, topic: scored, now: now)
-        {
-            // Strangers help only a mesh that is too small, unless we dialled them and they were not tried yet.
-            return peers[slot].isOutbound && !scores.wasIdle(slot, topic: scored)
-                || mesh.peers.count < configuration.degreeLow
+        let count = mesh.peers.count
+        guard let scored = mesh.scored, let scores, scores.countsIdle(topic: scored) else {
+            return peers[slot].isOutbound || count < configuration.degreeHigh
         }
-        if peers[slot].isOutbound { return true }
-        return mesh.peers.count < configuration.degreeHigh
+        // Useful peers come in even where silent ones hold all places: the next heartbeat chooses the best of them.
+        if scores.isUseful(slot, topic: scored, now: now) {
+            return peers[slot].isOutbound || count < configuration.degreeHigh + configuration.degreeOutbound
+        }
+        guard scores.isWary(topic: scored) else { return peers[slot].isOutbound || count < configuration.degreeHigh }
+        // Strangers help only a mesh that is too small, unless we dialled them and they were not tried yet.
+        return peers[slot].isOutbound && !scores.wasIdle(slot, topic: scored) || count < configuration.degreeLow
     }
 
     private mutating func pruned(

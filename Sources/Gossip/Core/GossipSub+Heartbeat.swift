@@ -98,7 +98,7 @@ extension GossipSub {
     private mutating func fill(_ place: Int, _ scores: [Double], now: Instant, _ changes: inout Changes) {
         guard let mesh = topics[place], mesh.peers.count < configuration.degreeLow else { return }
         // Those that have brought something come first, and under attack then those that we chose ourselves.
-        if let scored = mesh.scored, self.scores?.topics[scored].idleShare ?? 0 > 0 {
+        if let scored = mesh.scored, self.scores?.countsIdle(topic: scored) == true {
             graft(configuration.degree - mesh.peers.count, place, now, &changes) { core, slot in
                 scores[slot] >= 0 && core.scores?.isUseful(slot, topic: scored, now: now) == true
             }
@@ -196,7 +196,16 @@ extension GossipSub {
         var targets = choose(.max, in: place) { core, slot in !mesh.contains(slot) && scores[slot] >= least }
         let share = Int(configuration.gossipFactor * Double(targets.count))
         let count = max(configuration.degreeLazy, share)
-        if targets.count > count { targets.removeLast(targets.count - count) }
+        if targets.count > count {
+            // Half of them we dialled ourselves, if there are as many: nobody can crowd those out. They are in a random
+            // order, and stay in it.
+            let half = count / 2
+            var (chosen, others): ([Int], [Int]) = ([], [])
+            for slot in targets {
+                if chosen.count < half, peers[slot].isOutbound { chosen.append(slot) } else { others.append(slot) }
+            }
+            targets = chosen + others.prefix(count - chosen.count)
+        }
         guard !targets.isEmpty else { return }
         ids.shuffle(using: &luck)
         guard ids.count > configuration.ihaveIDs else {

@@ -131,7 +131,10 @@ struct PeerScore: Sendable {
     }
 
     /// Whether so many were idle of late that strangers are not welcome.
-    func isWary(topic: Int) -> Bool { activity[topic].idle >= topics[topic].idleAlarm && topics[topic].idleShare > 0 }
+    func isWary(topic: Int) -> Bool { countsIdle(topic: topic) && activity[topic].idle >= topics[topic].idleAlarm }
+
+    /// Whether anybody can be idle in the topic.
+    func countsIdle(topic: Int) -> Bool { topics[topic].idleShare > 0 }
 
     /// Whether the peer left the mesh for being idle and has brought nothing since.
     func wasIdle(_ slot: Int, topic: Int) -> Bool { stats[slot].topics[topic].wasIdle }
