@@ -76,6 +76,7 @@ extension CatalogSwarm {
     private func send(_ frame: GossipFrame, _ node: Node, _ peer: PeerID) {
         guard let place = places[peer] else { return }
         result.gossipBytes += frame.bytes.readableBytes
+        if node.isHostile, frame.kind == .message { return }
         if frame.kind != .control, happens(plan.dropped) { return }
         let (to, lives) = (nodes[place], (node.life, nodes[place].life))
         let arrival = arrival(node.index, to.index, bytes: frame.bytes.readableBytes, lane: 0)

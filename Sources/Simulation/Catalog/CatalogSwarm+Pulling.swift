@@ -80,6 +80,7 @@ final class PullStream {
 
     private func transmit(_ bytes: ByteBuffer, from end: Int, _ swarm: CatalogSwarm) {
         let (here, there) = (node(end), node(1 - end))
+        if end == 1, here.isHostile { return }
         swarm.result.pullBytes += bytes.readableBytes
         let size = bytes.readableBytes
         guard let arrival = swarm.arrival(here.index, there.index, bytes: size, lane: lane) else { return }

@@ -19,6 +19,7 @@ package final class CatalogSwarm {
     final class Node {
         let index: Int
         let peer: PeerID
+        let isHostile: Bool
         /// Nil while it is down.
         var gossip: GossipSub?
         var set = SumTree()
@@ -32,9 +33,10 @@ package final class CatalogSwarm {
         /// Grows with every start.
         var life = 0
 
-        init(index: Int, peer: PeerID, generator: SeededGenerator) {
+        init(index: Int, peer: PeerID, isHostile: Bool, generator: SeededGenerator) {
             self.index = index
             self.peer = peer
+            self.isHostile = isHostile
             schedule = PullSchedule(generator: generator)
         }
 
@@ -69,7 +71,10 @@ package final class CatalogSwarm {
         generator = SeededGenerator(seed: seed)
         network = VirtualNetwork(plan.links, seed: generator.next())
         for index in 0..<plan.nodes {
-            let node = Node(index: index, peer: .simulated(&generator), generator: generator.split())
+            // They are the last: who connects to whom is drawn evenly.
+            let isHostile = Double(index) >= Double(plan.nodes) * (1 - plan.hostile)
+            let node = Node(
+                index: index, peer: .simulated(&generator), isHostile: isHostile, generator: generator.split())
             nodes.append(node)
             places[node.peer] = index
         }
@@ -201,7 +206,7 @@ package final class CatalogSwarm {
     // MARK: Updates
 
     private func publish() {
-        let up = nodes.filter(\.isUp)
+        let up = nodes.filter { $0.isUp && !$0.isHostile }
         guard !up.isEmpty else { return }
         let node = up[Int(generator.next() % UInt64(up.count))]
         let time = CatalogSwarm.time(now)
@@ -227,7 +232,7 @@ package final class CatalogSwarm {
     @discardableResult func learn(_ node: Node, _ id: UpdateID, byPull: Bool) -> Bool {
         guard let number = numbers[id] else { preconditionFailure("an update that nobody published") }
         let update = published[number]
-        guard node.set.insert(update.key) else { return false }
+        guard node.set.insert(update.key), !node.isHostile else { return false }
         published[number].copies += 1
         result.trace.mix(UInt64(node.index) << 32 | UInt64(number))
         result.trace.mix(now.nanoseconds)
@@ -240,7 +245,7 @@ package final class CatalogSwarm {
     }
 
     private func summarise() {
-        let up = nodes.filter(\.isUp)
+        let up = nodes.filter { $0.isUp && !$0.isHostile }
         result.nodesUp = up.count
         result.sets = Set(up.map(\.set.digest)).count
         for node in up {

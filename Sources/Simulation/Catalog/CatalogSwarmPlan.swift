@@ -17,6 +17,9 @@ package struct CatalogSwarmPlan: Sendable {
     package var churn = 0.0
     package var churnPeriod = Duration.seconds(7_200)
     package var absence = Duration.seconds(600)
+    /// The share of nodes that pass nothing on: they take places in meshes, tell of messages that they never send, and
+    /// answer no pull. What reaches them does not count, and they publish nothing.
+    package var hostile = 0.0
     package var isPushing = true
     package var isPulling = true
     /// Until the meshes stand; then the time of publishing; then nothing new comes and nobody leaves.

@@ -30,6 +30,27 @@ extension Scenario {
             }
             report.add(result)
         }
+        hostileCatalog(&report)
+    }
+
+    /// G13b: a third of all nodes hostile, almost a third of everything lost, and churn.
+    private func hostileCatalog(_ report: inout Report) {
+        var plan = CatalogSwarmPlan()
+        plan.nodes = report.nodes
+        plan.links.latency = 25...50
+        plan.links.loss = 0.3
+        plan.hostile = 1.0 / 3
+        plan.churn = 0.5
+        plan.updatesPerMinute = 12
+        plan.publishing = .seconds(7_200)
+        let result = CatalogSwarm(plan, seed: report.seed).run()
+        let label = "G13b a third hostile, 30 % lost"
+        report.add("\(label): everywhere within 60 s (anchor: none)", result.inTime, goal: .atLeast(100))
+        report.add("\(label): delay, p95", result.delays.quantile(0.95), "ms", goal: .atMost(6_000))
+        report.add("\(label): longest delay", result.delays.largest, "ms")
+        report.add("\(label): different sets in the end", Double(result.sets), goal: .atMost(1))
+        report.add("\(label): came by pull", result.byPull)
+        report.add(result)
     }
 }
 
