@@ -8,7 +8,9 @@ import Testing
 @Suite struct TagHelperTests {
     static let bytes = AudioFiles.mp3(ID3Tag(AudioFiles.Tags(), version: 3, encoding: 1).bytes)
 
-    static func shell(_ script: String) -> TagHelper { TagHelper(program: "/bin/sh", arguments: ["-c", script]) }
+    static func shell(_ script: String, patience: Duration = .seconds(10)) -> TagHelper {
+        TagHelper(program: "/bin/sh", arguments: ["-c", script], patience: patience)
+    }
 
     /// Whatever it does instead of answering, our own reading is left, soon.
     @Test(arguments: [
@@ -20,6 +22,25 @@ import Testing
             try AudioTags.read(path: $0, helper: Self.shell(script))
         }
         #expect(tags == (try AudioTags.read(MediaSource(Self.bytes))))
+    }
+
+    /// One that hangs, or talks for ever without saying anything, is ended when patience is; nothing of it stays.
+    @Test(arguments: ["exec tail -f /dev/null", "printf 'TAGS1'; exec tail -f /dev/null", "while :; do :; done"])
+    func survivesItsSilence(_ script: String) async throws {
+        let time = try await AudioTagsTests.onDisk(Self.bytes, as: "a.mp3") { path in
+            let marked = path + ".pid"
+            let helper = Self.shell("echo $$ > '\(marked)'; " + script, patience: .milliseconds(300))
+            let clock = ContinuousClock()
+            let time = try clock.measure {
+                let tags = try AudioTags.read(path: path, helper: helper)
+                #expect(tags.title == "Größe")
+            }
+            let text = try String(contentsOfFile: marked, encoding: .utf8).trimmingCharacters(in: .newlines)
+            let process = try #require(pid_t(text))
+            #expect(kill(process, 0) != 0 && errno == ESRCH)
+            return time
+        }
+        #expect((.milliseconds(300) ... .seconds(5)).contains(time), "\(time)")
     }
 
     @Test func survivesItsAbsence() async throws {

@@ -98,8 +98,9 @@ enum CatalogOutput {
     /// One line about an item: id, sort, title, by whom, and what matters of its sort.
     private static func row(_ item: JSON) -> [String] {
         let id = item["id"]?.text ?? ""
-        let liked = [("saves", "save"), ("reposts", "repost")].map { counted(item[$0.0]?.integer ?? 0, $0.1) }
-            .joined(separator: ", ")
+        let liked =
+            [("saves", "save"), ("reposts", "repost")].map { counted(item[$0.0]?.integer ?? 0, $0.1) }
+            .joined(separator: ", ") + (item["reposted_by"]?.text.map { ", reposted by \($0)" } ?? "")
         switch item["type"]?.text {
         case "user":
             return [

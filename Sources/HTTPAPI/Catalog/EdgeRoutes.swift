@@ -12,6 +12,14 @@ extension API {
         RPCCommand(name) { api, request in try await api.setEdges(relation, isOn, request) }
     }
 
+    /// What an edge leads to, and whether it is set already; nil when that is not known.
+    private struct Target {
+        let reference: Reference
+        let name: String
+        let isOn: Bool?
+    }
+
+    /// Says what was not said yet: doing it twice is doing it once.
     private func setEdges(
         _ relation: EdgeBody.Relation, _ isOn: Bool, _ request: RPCRequest
     ) async throws -> RPCReply {
@@ -19,38 +27,53 @@ extension API {
         _ = try request.parameters.argument(0, isOfAuthor ? "author" : "content")
         let author = try await signer(request)
         // All are looked up before the first is signed.
-        var targets: [(Reference, name: String)] = []
+        var targets: [Target] = []
         for text in request.parameters.arguments {
-            let target = try await isOfAuthor ? authorReference(text) : itemReference(text)
-            guard relation == .save || target.0.author != author else {
+            let target =
+                try await isOfAuthor
+                ? authorTarget(text, relation, of: author) : itemTarget(text, relation, of: author)
+            guard relation == .save || target.reference.author != author else {
                 throw RPCError.usage("nobody can \(relation.rawValue) what is their own: '\(text)' is \(author)'s")
             }
-            if !targets.contains(where: { $0.0 == target.0 }) { targets.append(target) }
+            if !targets.contains(where: { $0.reference == target.reference }) { targets.append(target) }
         }
         let all = targets
         return .events { sink in
-            for (target, name) in all {
-                let update = try await self.sign(
-                    .edge(EdgeBody(relation, target, isOn: isOn)), as: author, request)
+            for target in all {
+                var cid = JSON.null
+                if target.isOn != isOn {
+                    let body = EdgeBody(relation, target.reference, isOn: isOn)
+                    cid = JSON(try await self.sign(.edge(body), as: author, request).cid)
+                }
                 try await sink.event([
-                    "relation": .string(relation.rawValue), "on": .bool(isOn), "id": JSON(EntityID(target)),
-                    "name": .string(name), "cid": JSON(update.cid),
+                    "relation": .string(relation.rawValue), "on": .bool(isOn), "id": JSON(EntityID(target.reference)),
+                    "name": .string(target.name), "new": .bool(cid != .null), "cid": cid,
                 ])
             }
         }
     }
 
-    private func authorReference(_ text: String) async throws -> (Reference, name: String) {
+    private func authorTarget(
+        _ text: String, _ relation: EdgeBody.Relation, of viewer: AuthorID
+    ) async throws -> Target {
         let author = try await targetAuthor(text)
         let reader = node.catalog.reader
-        let row = try await node.plane.blocking { try reader.user(author) }
-        return (.author(author), row?.name ?? author.short)
+        let row = try await node.plane.blocking {
+            try reader.user(author, viewer: Viewer(EntityID(.author, viewer)))
+        }
+        let isOn = relation == .follow ? row?.marks?.isFollowed : row?.marks?.isSubscribed
+        return Target(reference: .author(author), name: row?.name ?? author.short, isOn: isOn)
     }
 
-    private func itemReference(_ text: String) async throws -> (Reference, name: String) {
-        switch try await target(text) {
-        case .content(let row) where !row.isDeleted: return (.content(row.entity), row.title)
-        case .list(let row) where !row.isDeleted: return (.list(row.entity), row.name)
+    private func itemTarget(
+        _ text: String, _ relation: EdgeBody.Relation, of viewer: AuthorID
+    ) async throws -> Target {
+        func isOn(_ marks: ItemMarks?) -> Bool? { relation == .save ? marks?.isSaved : marks?.isReposted }
+        switch try await target(text, viewer: Viewer(EntityID(.author, viewer))) {
+        case .content(let row) where !row.isDeleted:
+            return Target(reference: .content(row.entity), name: row.title, isOn: isOn(row.marks))
+        case .list(let row) where !row.isDeleted:
+            return Target(reference: .list(row.entity), name: row.name, isOn: isOn(row.marks))
         default: throw RPCError(.notFound, "'\(text)' is neither digital content nor a list")
         }
     }

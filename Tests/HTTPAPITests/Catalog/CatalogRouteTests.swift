@@ -65,6 +65,12 @@ struct CatalogRouteTests {
                 try await node.lines("follow", ["ada"])
                 try await node.lines("save", [song])
                 try await node.lines("repost", [song])
+                // Said once is enough.
+                let before = try await node.value("catalog/stat")["digest"]
+                let again = try await node.lines("follow", ["ada", "ada"]) + node.lines("repost", [song])
+                #expect(again.compactMap { $0["new"]?.boolean } == [false, false])
+                let after = try await node.value("catalog/stat")["digest"]
+                #expect(before == after)
                 let comment = try await node.value("comment", [song, "What a bass line"])["id"]?.text
                 let row = try await node.value("content/show", [song])
                 #expect(row["saves"]?.integer == 1 && row["reposts"]?.integer == 1 && row["comments"]?.integer == 1)
