@@ -11,16 +11,18 @@ BUILD := swift build -c release --build-tests
 BIN := .build/release
 
 # Knobs: make fuzz SECONDS=60 TARGET=yamux; make kill-loop KILLS=500; make test FILTER=Yamux
+# make soak MINUTES=10 SEED=7
 # make sim SCENARIO=lookup SEED=42 NODES=1000
 SECONDS ?= 60
 TARGET ?=
 KILLS ?= 10000
+MINUTES ?= 3
 FILTER ?=
 SEED ?= 1
 SCENARIO ?= mixed
 NODES ?=
 
-.PHONY: help setup build release demo test check lint format bench fuzz interop kill-loop sim clean
+.PHONY: help setup build release demo test check lint format bench fuzz interop kill-loop soak sim clean
 
 help: ## What can be made
 	@echo "peernode: make TARGET"
@@ -35,11 +37,11 @@ build: setup ## Builds everything, tests included, in release mode
 release: build ## The program, at .build/release/peernode
 	@scripts/check-binary $(BIN)/peernode
 
-demo: build ## Eight nodes on this machine find and share real files; compares every byte
+demo: build ## An album is published, found, followed and played on eight nodes; compares every byte
 	@$(BIN)/testnet demo
 
 test: build ## All tests
-	@scripts/test $(if $(FILTER),--filter '$(FILTER)',--and-kill 200)
+	@scripts/test $(if $(FILTER),--filter '$(FILTER)',--and-kill 200 --and-soak 0.5)
 
 check: build lint ## Format, warnings, house rules, declared imports, the program's libraries
 	@scripts/check
@@ -62,6 +64,9 @@ interop: build ## A foreign implementation and ours, in both directions
 
 kill-loop: build ## Kills a node KILLS times at random moments and checks that nothing is lost
 	@$(BIN)/testnet torture --kills $(KILLS)
+
+soak: build ## Users publish and follow on ten nodes for MINUTES while nodes are killed; nothing may be lost
+	@$(BIN)/testnet soak --minutes $(MINUTES) --seed $(SEED)
 
 sim: build ## SCENARIO (or all) on NODES nodes in virtual time; the same run for the same SEED
 	@$(BIN)/testnet sim --scenario $(SCENARIO) --seed $(SEED) $(if $(NODES),--nodes $(NODES))

@@ -15,7 +15,8 @@ struct Testnet: AsyncParsableCommand {
               testnet up 5 --seed 7 --json      the same identities every time, one JSON line a node
               testnet run 0-4 -- id             a peernode command against chosen nodes
               testnet down                      end a testnet from another terminal
-              testnet demo                      watch content being found and moved in a swarm of eight
+              testnet demo                      watch an album being published, found, followed and played in a swarm of eight
+              testnet soak --minutes 3          users on ten nodes, which are killed; nothing may be lost
             """,
         subcommands: [
             Up.self, Down.self, List.self, Run.self, DemoCommand.self, Torture.self, SoakCommand.self, Simulate.self,

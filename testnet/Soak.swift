@@ -168,12 +168,16 @@ final class Soak: @unchecked Sendable {  // one task runs it; `abandon` only end
     private func report(_ users: [SoakUser], _ figures: SoakCheck.Figures) -> String {
         var done: [String: Int] = [:]
         for user in users { done.merge(user.promises.done, uniquingKeysWith: +) }
+        var complaints: [String: Int] = [:]
+        for user in users { complaints.merge(user.promises.complaints, uniquingKeysWith: +) }
+        for (text, count) in complaints.sorted(by: { $0.key < $1.key }) { Output.message("\(count) x \(text)") }
         let acknowledged = done.values.reduce(0, +)
         let kinds = done.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         return """
             \(count) nodes, \(kills) kills (\(early) before the node could serve), seed \(seed)
             \(acknowledged) commands acknowledged: \(kinds)
             \(users.reduce(0) { $0 + $1.promises.cutShort }) cut short, \
+            \(users.reduce(0) { $0 + $1.promises.killed }) killed themselves, \
             \(users.reduce(0) { $0 + $1.promises.refused }) refused
             \(figures.updates) updates in every catalog, digest \(figures.digest.prefix(16)), equal after \
             \(String(format: "%.1f", figures.seconds)) s; \(figures.marks) acknowledged texts and CIDs looked for in \

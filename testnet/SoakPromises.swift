@@ -9,10 +9,13 @@ enum SoakOutcome {
     case refused
     /// Its node was killed, or it could not be run: it may have worked, or not.
     case unknown
+    /// The command itself was killed: its node may do what it asked for even after what is asked next.
+    case stray
 
     init(_ result: Command.Result) {
         self =
             switch result.status {
+            case 137: .stray
             case 0: .done
             // Usage, not found, not allowed, conflict: see the exit codes of `peernode`.
             case 2, 3, 4, 6: .refused
@@ -24,14 +27,18 @@ enum SoakOutcome {
 /// One value that commands set: the last one acknowledged, and what those that were cut short may have set since.
 struct SoakRegister<Value: Hashable> {
     private(set) var possible: Set<Value>
+    private var strays: Set<Value> = []
 
     init(_ value: Value) { possible = [value] }
 
     mutating func set(_ value: Value, _ outcome: SoakOutcome) {
         switch outcome {
-        case .done: possible = [value]
+        case .done: possible = strays.union([value])
         case .refused: break
         case .unknown: possible.insert(value)
+        case .stray:
+            strays.insert(value)
+            possible.insert(value)
         }
     }
 
@@ -109,13 +116,21 @@ struct SoakPromises {
     var done: [String: Int] = [:]
     var cutShort = 0
     var refused = 0
+    var killed = 0
 
-    mutating func count(_ name: String, _ outcome: SoakOutcome) {
-        switch outcome {
-        case .done: done[name, default: 0] += 1
+    /// What commands said when they failed, without names and numbers.
+    var complaints: [String: Int] = [:]
+
+    mutating func count(_ name: String, _ result: Command.Result) {
+        switch SoakOutcome(result) {
+        case .done: return done[name, default: 0] += 1
         case .refused: refused += 1
         case .unknown: cutShort += 1
+        case .stray: return killed += 1
         }
+        let words = result.messages.split(separator: "\n").last?.split(separator: " ") ?? []
+        let plain = words.filter { !$0.contains(where: \.isNumber) }.prefix(14).joined(separator: " ")
+        complaints["\(name), exit \(result.status): \(plain)", default: 0] += 1
     }
 }
 

@@ -37,6 +37,7 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
     private let world: SoakWorld
     private var random: SeededGenerator
     private var number = 0
+    private var isActing = false
     /// Publishing that was cut short: the same command goes on where it was.
     private var unfinished: [(command: [String], files: [String], isAudio: Bool)] = []
     private var neighbours: [(id: String, handle: String)] = []
@@ -64,6 +65,8 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
 
     /// Does one thing after another until `end`.
     func live(until end: ContinuousClock.Instant) throws {
+        isActing = true
+        defer { isActing = false }
         while ContinuousClock.now < end, world.error == nil {
             try act()
             usleep(UInt32(luck(1_200_000)))
@@ -148,12 +151,11 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
                 albums.insert(event["id"])
             }
         }
-        let outcome = SoakOutcome(result)
-        promises.count("publish", outcome)
-        switch outcome {
+        promises.count("publish", result)
+        switch SoakOutcome(result) {
         case .done: unfinished.removeFirst()
         case .refused: throw Failure("User \(index) may not publish: \(result.messages)")
-        case .unknown: break
+        case .unknown, .stray: break
         }
     }
 
@@ -202,7 +204,7 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
         let answer = self.answer("list add", ["list", "add", promises.lists[place].id, content], &outcome)
         if let answer {
             promises.lists[place].items.append(SoakList.Item(tag: answer["tag"], content: content))
-        } else if outcome == .unknown {
+        } else if outcome != .refused {
             promises.lists[place].maybeAdded.append(content)
         }
     }
@@ -213,7 +215,7 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
         let outcome = self.outcome("list remove", ["list", "remove", list.id, list.items[index].tag])
         switch outcome {
         case .done: promises.lists[place].items.remove(at: index)
-        case .unknown: promises.lists[place].maybeRemoved.insert(list.items[index].tag)
+        case .unknown, .stray: promises.lists[place].maybeRemoved.insert(list.items[index].tag)
         case .refused: break
         }
     }
@@ -229,7 +231,7 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
         case .done where isSure:
             let item = promises.lists[place].items.remove(at: from)
             promises.lists[place].items.insert(item, at: to)
-        case .done, .unknown: promises.lists[place].isOrderKnown = false
+        case .done, .unknown, .stray: promises.lists[place].isOrderKnown = false
         case .refused: break
         }
     }
@@ -266,7 +268,7 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
         if let answer = answer("comment", ["comment", target, text], &outcome) {
             promises.comments.append((target, text))
             promises.marks.formUnion([text, answer["cid"]])
-        } else if outcome == .unknown {
+        } else if outcome != .refused {
             promises.maybeComments.append((target, text))
         }
     }
@@ -286,8 +288,12 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
 
     // MARK: Parts
 
+    /// Runs a command; one in twenty is killed while the user acts, as when somebody closes the terminal.
     private func run(_ command: [String]) throws -> Command.Result {
-        try Command(["--repo", repo] + command + ["--json"]).wait()
+        let running = try Command(["--repo", repo] + command + ["--json"])
+        guard isActing, luck(20) == 0 else { return running.wait() }
+        usleep(UInt32(luck(100_000)))
+        return running.kill()
     }
 
     private func outcome(_ name: String, _ command: [String]) -> SoakOutcome {
@@ -306,7 +312,7 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
         do {
             let result = try run(command)
             outcome = SoakOutcome(result)
-            promises.count(name, outcome)
+            promises.count(name, result)
             return outcome == .done ? try Answer.lines(result.whole).last : nil
         } catch {
             world.fail(error)
