@@ -24,6 +24,7 @@ package final class CatalogStore: Sendable {
     private let lane: NIOThreadPool
     /// Made when it is first needed: reading a million keys takes a second.
     private let known = Mutex<SumTree?>(nil)
+    private let isClosed = Mutex(false)
     private let watchers = Mutex<[@Sendable (IngestReport?) -> Void]>([])
 
     /// Opens or creates the catalog in the repo `folder`. Blocks on the disk; reads the whole log only when the view
@@ -65,10 +66,14 @@ package final class CatalogStore: Sendable {
         UInt64(max(0, Date().timeIntervalSince1970 * 1_000))
     }
 
-    /// Waits for the write that is under way, and closes the file. Whatever comes later fails.
+    /// Waits for the write that is under way, and closes the file, once. Whatever comes later fails.
     package func close() async {
         try? await lane.shutdownGracefully()
-        seal()
+        let isFirst = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return !isClosed
+        }
+        if isFirst { seal() }
     }
 
     private func seal() {
