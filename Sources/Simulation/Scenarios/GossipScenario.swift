@@ -43,6 +43,10 @@ extension Scenario {
         var degrees = Distribution()
         for node in swarm.nodes { degrees.add(Double(node.core?.meshPeers(of: GossipSwarm.topic).count ?? 0)) }
         report.add("mesh peers", degrees)
+        let idlers = swarm.nodes.reduce(0) { $0 + Double($1.core?.statistics.idlers ?? 0) }
+        report.add(
+            "mesh peers taken for idle, though nobody is", 100 * idlers / max(1, degrees.mean * Double(degrees.count)),
+            "%", goal: .atMost(1))
         report.add(swarm)
     }
 
