@@ -103,6 +103,8 @@ extension UpdateLog {
         }
         var first: [Reference: UpdateID] = [:]
         for item in updates {
+            // An item is no part of its list's own fields, and may be older than they are.
+            if case .listItem = item.update.body { continue }
             if let entity = item.update.body?.entity(of: owner) { first[entity] = item.update.id }
         }
         var written: Set<Register> = []

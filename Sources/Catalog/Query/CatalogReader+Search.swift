@@ -151,7 +151,7 @@ private struct SearchTable {
         } else if let first = query.words.first {
             try database.sql(
                 """
-                SELECT \(columns) FROM (SELECT key FROM \(name) ORDER BY key DESC LIMIT 5000) t
+                SELECT \(columns) FROM (SELECT key FROM \(name) ORDER BY key DESC LIMIT 2000) t
                     CROSS JOIN \(name) c ON c.key = t.key AND instr(c.words, ?) > 0
                     LEFT JOIN counts n ON n.key = c.key WHERE \(condition)
                 """

@@ -167,13 +167,13 @@ extension CatalogReader {
                 """
                 SELECT g.target FROM (
                     SELECT source FROM edges WHERE target = ?1 AND rel = 1 AND active = 1
-                        ORDER BY time DESC, source LIMIT 200) f
+                        ORDER BY time DESC, source LIMIT 100) f
                     JOIN edges g ON g.source = f.source AND g.rel = 1 AND g.active = 1
-                    WHERE g.target <> ?1 LIMIT 20000
+                    WHERE g.target <> ?1 LIMIT 10000
                 """
             ).run([.integer(key)]) { shared[$0.number(0), default: 0] += 1 }
             var scores: [(score: Double, key: Int64)] = []
-            for (other, count) in shared.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(500) {
+            for (other, count) in shared.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(200) {
                 let followers = try loader.database.sql(
                     """
                     SELECT n.followers FROM counts n JOIN authors a ON a.key = n.key

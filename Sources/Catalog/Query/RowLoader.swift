@@ -53,6 +53,34 @@ final class RowLoader {
 
     private static let counters = ViewFingerprint.counters.map { "n.\($0)" }.joined(separator: ", ")
 
+    // Texts that every row asks with, put together once.
+
+    private static let userSQL = """
+        SELECT e.id, e.name, a.state,
+            (SELECT length(l.heads) > 8 OR l.notes & 2 FROM log_authors l WHERE l.id = e.name),
+            \(RowLoader.counters)
+            FROM authors a JOIN entities e ON e.key = a.key LEFT JOIN counts n ON n.key = a.key
+            WHERE a.key = ? AND \(RowLoader.shown("a.key"))
+        """
+    private static let contentSQL = """
+        SELECT e.id, e.name, c.author, c.state, c.deleted, \(RowLoader.counters)
+            FROM contents c JOIN entities e ON e.key = c.key LEFT JOIN counts n ON n.key = c.key
+            WHERE c.key = ? AND \(RowLoader.shown("c.key", "c.author"))
+        """
+    private static let listSQL = """
+        SELECT e.id, e.name, l.author, l.state, l.deleted, \(RowLoader.counters)
+            FROM lists l JOIN entities e ON e.key = l.key LEFT JOIN counts n ON n.key = l.key
+            WHERE l.key = ? AND \(RowLoader.shown("l.key", "l.author"))
+        """
+    private static let followeesSQL = """
+        SELECT e.id FROM (
+            SELECT source, time FROM edges WHERE target = ?1 AND rel = ?2 AND active = 1
+                ORDER BY time DESC, source LIMIT ?3) r
+            JOIN edges f ON f.source = ?4 AND f.rel = 1 AND f.target = r.source AND f.active = 1
+            JOIN entities e ON e.key = r.source
+            WHERE \(RowLoader.shown("f.target")) ORDER BY r.time DESC, r.source LIMIT ?5
+        """
+
     private func counts(_ row: SQLRow, from column: Int32) -> EntityCounts {
         func next(_ index: Int32) -> Int { Int(row.number(column + index)) }
         return EntityCounts(
@@ -73,15 +101,7 @@ final class RowLoader {
 
     private func readUser(_ key: Int64) throws -> UserRow? {
         let marks = try userMarks(key)
-        return try database.sql(
-            """
-            SELECT e.id, e.name, a.state,
-                (SELECT length(l.heads) > 8 OR l.notes & 2 FROM log_authors l WHERE l.id = e.name),
-                \(RowLoader.counters)
-                FROM authors a JOIN entities e ON e.key = a.key LEFT JOIN counts n ON n.key = a.key
-                WHERE a.key = ? AND \(RowLoader.shown("a.key"))
-            """
-        ).one([.integer(key)]) { row -> UserRow? in
+        return try database.sql(RowLoader.userSQL).one([.integer(key)]) { row -> UserRow? in
             guard let author = AuthorID(row.blob(1)) else { return nil }
             let state = Registers(decoding: row.blob(2))
             return UserRow(
@@ -116,13 +136,7 @@ final class RowLoader {
             let isDeleted: Bool
             let counts: EntityCounts
         }
-        let found = try database.sql(
-            """
-            SELECT e.id, e.name, c.author, c.state, c.deleted, \(RowLoader.counters)
-                FROM contents c JOIN entities e ON e.key = c.key LEFT JOIN counts n ON n.key = c.key
-                WHERE c.key = ? AND \(RowLoader.shown("c.key", "c.author"))
-            """
-        ).one([.integer(key)]) { row in
+        let found = try database.sql(RowLoader.contentSQL).one([.integer(key)]) { row in
             Found(
                 id: EntityID(stored: row.text(0)), name: String(decoding: row.blob(1), as: UTF8.self),
                 author: row.number(2), state: Registers(decoding: row.blob(3)), isDeleted: row.flag(4),
@@ -147,13 +161,7 @@ final class RowLoader {
             let isDeleted: Bool
             let counts: EntityCounts
         }
-        let found = try database.sql(
-            """
-            SELECT e.id, e.name, l.author, l.state, l.deleted, \(RowLoader.counters)
-                FROM lists l JOIN entities e ON e.key = l.key LEFT JOIN counts n ON n.key = l.key
-                WHERE l.key = ? AND \(RowLoader.shown("l.key", "l.author"))
-            """
-        ).one([.integer(key)]) { row in
+        let found = try database.sql(RowLoader.listSQL).one([.integer(key)]) { row in
             Found(
                 id: EntityID(stored: row.text(0)), name: String(decoding: row.blob(1), as: UTF8.self),
                 author: row.number(2), state: Registers(decoding: row.blob(3)), isDeleted: row.flag(4),
@@ -208,16 +216,7 @@ final class RowLoader {
 
     private func followees(_ relation: Relation, _ key: Int64) throws -> [EntityID] {
         guard let viewer, showsFollowees else { return [] }
-        return try database.sql(
-            """
-            SELECT e.id FROM (
-                SELECT source, time FROM edges WHERE target = ?1 AND rel = ?2 AND active = 1
-                    ORDER BY time DESC, source LIMIT ?3) r
-                JOIN edges f ON f.source = ?4 AND f.rel = 1 AND f.target = r.source AND f.active = 1
-                JOIN entities e ON e.key = r.source
-                WHERE \(RowLoader.shown("r.source")) ORDER BY r.time DESC, r.source LIMIT ?5
-            """
-        ).all([
+        return try database.sql(RowLoader.followeesSQL).all([
             .integer(key), .integer(Int64(relation.rawValue)), SQLValue(RowLoader.lookedAt), .integer(viewer),
             SQLValue(RowLoader.followeesShown),
         ]) { EntityID(stored: $0.text(0)) }

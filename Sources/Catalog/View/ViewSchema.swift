@@ -43,8 +43,8 @@ enum ViewSchema {
             genre TEXT, remix_of INTEGER, created INTEGER NOT NULL, downloadable INTEGER NOT NULL,
             listed INTEGER NOT NULL, deleted INTEGER NOT NULL);
         CREATE INDEX contents_by_author ON contents (author, created DESC, key);
-        CREATE INDEX contents_by_time ON contents (created DESC, key) WHERE listed = 1;
-        CREATE INDEX contents_by_genre ON contents (genre, created DESC, key) WHERE listed = 1;
+        CREATE INDEX contents_by_time ON contents (created DESC, key, author) WHERE listed = 1;
+        CREATE INDEX contents_by_genre ON contents (genre, created DESC, key, author) WHERE listed = 1;
         CREATE INDEX contents_by_words ON contents (words) WHERE listed = 1;
         CREATE INDEX contents_by_origin ON contents (remix_of, created DESC, key)
             WHERE listed = 1 AND remix_of IS NOT NULL;
@@ -55,7 +55,7 @@ enum ViewSchema {
             key INTEGER NOT NULL PRIMARY KEY, author INTEGER NOT NULL, state BLOB NOT NULL, words TEXT NOT NULL,
             album INTEGER NOT NULL, created INTEGER NOT NULL, listed INTEGER NOT NULL, deleted INTEGER NOT NULL);
         CREATE INDEX lists_by_author ON lists (author, created DESC, key);
-        CREATE INDEX lists_by_time ON lists (created DESC, key) WHERE listed = 1;
+        CREATE INDEX lists_by_time ON lists (created DESC, key, author) WHERE listed = 1;
         CREATE INDEX lists_by_words ON lists (words) WHERE listed = 1;
         CREATE TABLE list_items (
             list INTEGER NOT NULL, tag BLOB NOT NULL, item INTEGER, position BLOB NOT NULL, stamp BLOB NOT NULL,

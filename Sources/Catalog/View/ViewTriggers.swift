@@ -97,19 +97,22 @@ enum ViewTriggers {
         ["authors", "contents", "lists"].flatMap { table in
             let index = "\(table)_text"
             func insert(_ row: String) -> String {
-                "INSERT INTO \(index) (rowid, words) VALUES (\(row).key, \(row).words);"
+                "INSERT INTO \(index) (rowid, words) SELECT \(row).key, \(row).words WHERE \(row).listed = 1;"
             }
             func delete(_ row: String) -> String {
-                "INSERT INTO \(index) (\(index), rowid, words) VALUES ('delete', \(row).key, \(row).words);"
+                """
+                INSERT INTO \(index) (\(index), rowid, words)
+                    SELECT 'delete', \(row).key, \(row).words WHERE \(row).listed = 1;
+                """
             }
-            let changed = "(new.words <> old.words OR new.listed <> old.listed)"
             return [
                 trigger("\(index)_made", "INSERT ON \(table)", when: "new.listed = 1", insert("new")),
                 trigger("\(index)_gone", "DELETE ON \(table)", when: "old.listed = 1", delete("old")),
+                // In one trigger, since SQLite runs several of them in any order: what is taken out last would take
+                // the words along that the old and the new text share.
                 trigger(
-                    "\(index)_less", "UPDATE ON \(table)", when: "old.listed = 1 AND \(changed)", delete("old")),
-                trigger(
-                    "\(index)_more", "UPDATE ON \(table)", when: "new.listed = 1 AND \(changed)", insert("new")),
+                    "\(index)_changed", "UPDATE ON \(table)",
+                    when: "new.words <> old.words OR new.listed <> old.listed", delete("old") + insert("new")),
             ]
         }
     }
