@@ -44,6 +44,8 @@ struct PeerNodeCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
+        // A reader of standard output that goes away is noticed by writing: see `Output`.
+        signal(SIGPIPE, SIG_IGN)
         let arguments = globalsLast(Array(CommandLine.arguments.dropFirst()))
         do {
             var command = try parseAsRoot(arguments)

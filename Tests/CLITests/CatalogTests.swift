@@ -106,17 +106,26 @@ struct CatalogTests {
     func hiding() async throws {
         try await withProgram { program, folder in
             let song = try Sounds.album(in: folder, "A", ["a.wav"]) + "/a.wav"
-            #expect(try program.run("author", "new", "ada").status == 0)
-            #expect(try program.run("profile", "set", "--handle", "ada").status == 0)
-            #expect(try program.run("publish", song, "--title", "Night Train").status == 0)
-            let id = try program.run("author", "ls", "--json").json.first?["id"] as? String
-            let ada = try #require(id)
+            let updates = folder.appendingPathComponent("all.updates").path
+            let landlord = Program(repository: folder.appendingPathComponent("landlord").path)
+            _ = try landlord.run("init", "--network", "test")
+            let ada = try landlord.run("author", "new", "ada").lastWord
+            #expect(try landlord.run("profile", "set", "--handle", "ada").status == 0)
+            #expect(try landlord.run("publish", song, "--title", "Night Train").status == 0)
+            #expect(try landlord.run("catalog", "export", updates).status == 0)
+            // Of one's own, nobody else may have what a block drops.
+            #expect(try landlord.run("catalog", "block", "ada").status == 2)
+            #expect(try program.run("catalog", "import", updates).status == 0)
+            #expect(try program.run("search", "night").output.contains("Night Train"))
             #expect(try program.run("catalog", "block", "ada", "--reason", "spam").status == 0)
             #expect(try program.run("search", "night").output.isEmpty)
             #expect(try program.run("catalog", "block").output == "\(ada)\tspam\n")
             #expect(try program.run("catalog", "block", "--json").json.first?["author"] as? String == ada)
             #expect(try program.run("catalog", "unblock", ada).status == 0)
             #expect(try program.run("catalog", "block").output.isEmpty)
+            // What went is asked for again, or imported.
+            #expect(try program.run("catalog", "import", updates).status == 0)
+            #expect(try program.run("search", "night").output.contains("Night Train"))
             #expect(try program.run("catalog", "labels", ada, "spam").status == 0)
             #expect(try program.run("catalog", "labels", "--json").json.first?["label"] as? String == "spam")
             #expect(try program.run("catalog", "labels", ada, "spam", "--off").status == 0)

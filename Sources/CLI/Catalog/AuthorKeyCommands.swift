@@ -65,12 +65,14 @@ extension AuthorCommand {
         @OptionGroup var common: CommonOptions
 
         func run() async throws {
-            var options = try passphrase.parameters()
+            var options: [String: String] = [:]
             options.put("keep", keep)
             options.put("name", name)
             options["leave-old-keys"] = String(lostPassphrase)
             options["words"] = try RecoveryWords.read(wordsFile)
-            let answer = try await common.value("author/rotate", author.map { [$0] } ?? [], options)
+            let answer = try await passphrase.opening(options) {
+                try await common.value("author/rotate", author.map { [$0] } ?? [], $0)
+            }
             if common.json { return Output.line(answer) }
             Output.line(answer["id"]?.text ?? "")
             RecoveryWords.show(answer)

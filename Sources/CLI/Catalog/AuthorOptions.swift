@@ -28,23 +28,13 @@ struct AuthorOptions: ParsableArguments {
         }
     }
 
-    /// Adds who signs. Where the key turns out to be locked and somebody can be asked, tries again with the
-    /// passphrase: nothing was done yet.
+    /// Adds who signs.
     private func signing<R>(
         _ options: [String: String], _ body: ([String: String]) async throws -> R
     ) async throws -> R {
-        var options = options.merging(try passphrase.parameters()) { $1 }
+        var options = options
         options.put("author", author)
-        do {
-            return try await body(options)
-        } catch {
-            let reason = error as? RPCError ?? RPCError(describing: error)
-            guard reason.kind == .locked, options["passphrase"] == nil,
-                let typed = passphrase.ask("Passphrase: ")
-            else { throw error }
-            options["passphrase"] = typed
-            return try await body(options)
-        }
+        return try await passphrase.opening(options, body)
     }
 }
 
@@ -57,6 +47,24 @@ struct PassphraseOptions: ParsableArguments {
     var noInput = false
 
     func parameters() throws -> [String: String] { try given().map { ["passphrase": $0] } ?? [:] }
+
+    /// Adds the passphrase, if it was given. Where the key turns out to be locked and somebody can be asked, tries
+    /// again with what they type: nothing was done yet.
+    func opening<R>(
+        _ options: [String: String], _ body: ([String: String]) async throws -> R
+    ) async throws -> R {
+        var options = options.merging(try parameters()) { $1 }
+        do {
+            return try await body(options)
+        } catch {
+            let reason = error as? RPCError ?? RPCError(describing: error)
+            guard reason.kind == .locked, options["passphrase"] == nil, let typed = ask("Passphrase: ") else {
+                throw error
+            }
+            options["passphrase"] = typed
+            return try await body(options)
+        }
+    }
 
     /// What the user gave, without asking.
     func given() throws -> String? {

@@ -22,7 +22,7 @@ extension CatalogCommand {
 
         func run() async throws {
             guard let author else {
-                return Hidden.list(try await common.value("catalog/blocked"), common) {
+                return Hidden.list(try await common.value("catalog/blocked"), common, empty: "nobody is blocked") {
                     [$0["author"]?.text ?? "", $0["reason"]?.text ?? ""]
                 }
             }
@@ -69,7 +69,7 @@ extension CatalogCommand {
 
         func run() async throws {
             guard let author else {
-                return Hidden.list(try await common.value("catalog/labels"), common) {
+                return Hidden.list(try await common.value("catalog/labels"), common, empty: "no labels hide anything") {
                     [$0["author"]?.text ?? $0["id"]?.text ?? "", $0["name"]?.text ?? "", $0["label"]?.text ?? ""]
                 }
             }
@@ -83,14 +83,14 @@ extension CatalogCommand {
 
 /// How lists of what is hidden look.
 private enum Hidden {
-    static func list(_ answer: JSON, _ common: CommonOptions, _ row: (JSON) -> [String]) {
+    static func list(_ answer: JSON, _ common: CommonOptions, empty: String, _ row: (JSON) -> [String]) {
         let items = answer["items"]?.elements ?? []
         var columns = Columns(flexible: 1)
         for item in items {
             if common.json { Output.line(item) } else { columns.add(row(item)) }
         }
         columns.write()
-        if items.isEmpty, !common.json { Messages.write("nothing is hidden so") }
+        if items.isEmpty, !common.json { Messages.write(empty) }
     }
 
     static func words(_ answer: JSON) -> String {

@@ -78,18 +78,26 @@ struct PublishCommand: AsyncParsableCommand {
         let absolute = paths.map(Paths.absolute)
         let progress = ProgressLine("storing")
         defer { progress.finish() }
-        try await author.events("publish", absolute, common, options) { show($0, progress) }
+        var (isKept, isAlbum) = (false, false)
+        try await author.events("publish", absolute, common, options) { event in
+            if event["event"]?.text == "published", event["new"]?.boolean == false { isKept = true }
+            if event["event"]?.text == "listed" { isAlbum = list == nil }
+            show(event, progress)
+        }
+        if isKept, describesTracks || (title != nil && !isAlbum), !common.json, !quiet {
+            Messages.write("what was published before stays as it was described: `peernode content edit` changes that")
+        }
     }
 
-    /// Whether the user said anything of the content itself.
-    private var describes: Bool {
-        [title, artist, description, genre, mood, tags, cover, license, releaseDate].contains { $0 != nil }
+    /// Whether the user said anything of each track.
+    private var describesTracks: Bool {
+        [artist, description, genre, mood, tags, cover, license, releaseDate].contains { $0 != nil }
             || unlisted || replicas != nil
     }
 
     private func show(_ event: JSON, _ progress: ProgressLine) {
         let kind = event["event"]?.text
-        if kind == "bytes" { return progress.advance(by: event["more"]?.integer ?? 0) }
+        if kind == "bytes" { progress.advance(by: event["more"]?.integer ?? 0) }
         if kind == "found" { progress.expect(event["bytes"]?.integer ?? 0) }
         if common.json {
             guard !quiet || kind == "published" || kind == "listed" else { return }
@@ -113,9 +121,6 @@ struct PublishCommand: AsyncParsableCommand {
         case "published":
             let title = Columns.clean(event["title"]?.text ?? "")
             Output.line(quiet ? id : "\(isNew ? "published" : "already published") \(id) \(title)")
-            if !isNew, !quiet, describes {
-                Messages.write("it stays as it was described: `peernode content edit \(id)` changes that")
-            }
         case "listed":
             let name = Columns.clean(event["name"]?.text ?? "")
             Output.line(

@@ -24,6 +24,9 @@ extension API {
         },
         RPCCommand("catalog/block") { api, request in
             let author = try await api.targetAuthor(try request.parameters.argument(0, "author"))
+            guard !(try await api.isOwn(author)) else {
+                throw RPCError.usage("\(author) is an author of this node: `profile set --deactivated` hides your own")
+            }
             try await api.node.catalog.block(author, reason: request.parameters.text("reason") ?? "")
             return .value(["author": JSON(author), "blocked": true])
         },

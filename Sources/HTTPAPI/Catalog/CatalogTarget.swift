@@ -86,6 +86,12 @@ extension API {
         }
     }
 
+    /// Whether this node has the author's key.
+    func isOwn(_ author: AuthorID) async throws -> Bool {
+        let authors = node.catalog.authors
+        return try await node.plane.blocking { try authors.list().contains { $0.id == author } }
+    }
+
     /// Signs and stores an update by the author whom the request names.
     func sign(_ body: UpdateBody, as author: AuthorID, _ request: RPCRequest) async throws -> Update {
         try await node.catalog.publish(body, as: author, passphrase: request.parameters.text("passphrase"))
