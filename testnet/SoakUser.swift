@@ -258,7 +258,8 @@ final class SoakUser: @unchecked Sendable {  // one thread uses it at a time
         var outcome = SoakOutcome.unknown
         let answer = self.answer("\(step)", ["\(step)", target], &outcome)
         promises.edges[SoakEdge(relation: relation, target: target), default: SoakRegister(false)].set(isOn, outcome)
-        if let answer { promises.marks.insert(answer["cid"]) }
+        // Nothing is signed for what is so already.
+        if let answer, answer.flag("new") { promises.marks.insert(answer["cid"]) }
     }
 
     private func comment() {

@@ -31,7 +31,8 @@ extension API {
         for text in request.parameters.arguments {
             let target =
                 try await isOfAuthor
-                ? authorTarget(text, relation, of: author) : itemTarget(text, relation, of: author)
+                ? authorTarget(text, relation, of: author)
+                : itemTarget(text, relation, of: author, takesDeleted: !isOn)
             guard relation == .save || target.reference.author != author else {
                 throw RPCError.usage("nobody can \(relation.rawValue) what is their own: '\(text)' is \(author)'s")
             }
@@ -65,14 +66,15 @@ extension API {
         return Target(reference: .author(author), name: row?.name ?? author.short, isOn: isOn)
     }
 
+    /// What was deleted can only be let go.
     private func itemTarget(
-        _ text: String, _ relation: EdgeBody.Relation, of viewer: AuthorID
+        _ text: String, _ relation: EdgeBody.Relation, of viewer: AuthorID, takesDeleted: Bool
     ) async throws -> Target {
         func isOn(_ marks: ItemMarks?) -> Bool? { relation == .save ? marks?.isSaved : marks?.isReposted }
         switch try await target(text, viewer: Viewer(EntityID(.author, viewer))) {
-        case .content(let row) where !row.isDeleted:
+        case .content(let row) where takesDeleted || !row.isDeleted:
             return Target(reference: .content(row.entity), name: row.title, isOn: isOn(row.marks))
-        case .list(let row) where !row.isDeleted:
+        case .list(let row) where takesDeleted || !row.isDeleted:
             return Target(reference: .list(row.entity), name: row.name, isOn: isOn(row.marks))
         default: throw RPCError(.notFound, "'\(text)' is neither digital content nor a list")
         }
