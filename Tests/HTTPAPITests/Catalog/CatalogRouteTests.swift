@@ -88,6 +88,12 @@ struct CatalogRouteTests {
                 #expect(foreign == "forbidden")
                 let edited = try await node.value("content/edit", [song], ["title": "Ours", "author": "ada"])
                 #expect(edited["title"]?.text == "Ours")
+                // What is deleted cannot be saved, but let go.
+                try await node.lines("content/rm", [song], ["author": "ada"])
+                let deleted = try await node.errorKind("save", [song])
+                #expect(deleted == "not-found")
+                let letGo = try await node.lines("unrepost", [song])
+                #expect(letGo.first?["new"]?.boolean == true)
             }
         }
     }
