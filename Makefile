@@ -41,7 +41,7 @@ demo: build ## An album is published, found, followed and played on eight nodes;
 	@$(BIN)/testnet demo
 
 test: build ## All tests
-	@scripts/test $(if $(FILTER),--filter '$(FILTER)',--and-kill 200 --and-soak 0.5)
+	@scripts/test $(if $(FILTER),--filter '$(FILTER)',--and-kill 100 --and-soak 0.5)
 
 check: build lint ## Format, warnings, house rules, declared imports, the program's libraries
 	@scripts/check

@@ -4,11 +4,11 @@ import SansIO
 import TestSupport
 import Testing
 
-/// Replays the kept corpus of every fuzz target, and 20,000 seeded changes of it.
+/// Replays the kept corpus of every fuzz target, and 10,000 seeded changes of it.
 ///
 /// A failure is a trap, which ends the process; `FUZZ_TRACE=1` prints each input before it runs.
 @Suite struct FuzzReplayTests {
-    static let mutations = 20_000
+    static let mutations = 10_000
     /// `FUZZ_SEED` repeats a run; the default is fixed, so that a red run stays red.
     static let seed = ProcessInfo.processInfo.environment["FUZZ_SEED"].flatMap(UInt64.init) ?? 20_240_607
     static let trace = ProcessInfo.processInfo.environment["FUZZ_TRACE"] != nil
