@@ -5,7 +5,7 @@ import Swarm
 ///
 ///     make bench                    everything, about four minutes
 ///     make bench ONLY=transfer      one suite: limits import transfer stream small latency start datagrams routing hundred
-///                                   catalog
+///                                   gossip catalog
 ///     make bench SIZE=256           MiB instead of 1024
 ///     make bench CATALOG=1000000    updates instead of 100,000
 @main
@@ -33,6 +33,7 @@ struct Bench {
             if wanted("start") { try StartBench.run(folder, into: &table) }
             if wanted("datagrams") { try await DatagramBench.run(into: &table) }
             if wanted("routing") { try await RoutingBench.run(folder, into: &table) }
+            if wanted("gossip") { try GossipBench.run(into: &table) }
             if wanted("catalog") { try await CatalogBench.run(folder, into: &table) }
             if wanted("hundred") { try await HundredBench.run(folder, into: &table) }
         } catch {
