@@ -1,16 +1,16 @@
 package import Multiformats
 package import SansIO
 
-/// When this node pulls, and from whom: soon after a connection, then every 40 seconds from a random peer, so that
-/// what a push has lost is here within a minute, the session included.
+/// When this node pulls, and from whom: soon after a connection, then every 27 seconds from a random peer. What a push
+/// has lost is here within a minute even when the first peer that is asked has lost it, too: there is time for two.
 ///
 /// One session of its own at a time. The first three follow each other soon, for a single peer may have come back
 /// itself a moment ago; so does one that failed, with another peer. A session that brought something shows that pushes
-/// get lost: the next comes sooner. The shell tells
-/// it of connections and ends, and asks `next` when `deadline` is reached.
+/// get lost: the next comes sooner. The shell tells it of connections and ends, and asks `next` when `deadline` is
+/// reached.
 package struct PullSchedule: Sendable {
     /// The time between pulls, but for a tenth by lot, so that nodes that started together do not pull together.
-    package static let interval = Duration.seconds(40)
+    package static let interval = Duration.seconds(27)
     /// The time to the next pull after one that brought something.
     package static let hurry = Duration.seconds(15)
     /// Whole sessions that follow each other soon, from the start on.
