@@ -33,6 +33,22 @@ struct RoutingTests {
         }
     }
 
+    @Test("Nodes that one introduced to each other connect, and stay together when it is gone")
+    func neighbours() async throws {
+        try await withSwarm(.datagrams) { swarm in
+            let hub = try await swarm.start("hub")
+            let first = try await swarm.start("first", bootstrap: hub)
+            let second = try await swarm.start("second", bootstrap: hub)
+            try await first.knows(second)
+            try await second.knows(first)
+            await swarm.stop("hub")
+            // Lookups left no connection behind, and the only bootstrap peer is no more.
+            let host = try first.host(for: "test")
+            let id = second.peerID
+            try await eventually { host.isConnected(to: id) }
+        }
+    }
+
     @Test("A restart needs no bootstrap peer")
     func restartWithoutBootstrap() async throws {
         try await withSwarm(.datagrams) { swarm in
