@@ -42,6 +42,9 @@ package struct CatalogAPI: Sendable {
     /// The calendar, in milliseconds since 1970.
     package static let wallClock: @Sendable () -> UInt64 = { UInt64(max(0, Date().timeIntervalSince1970 * 1000)) }
 
+    /// The pattern of every route that requests are dispatched to, below `/v1/`.
+    package static var patterns: [String] { router.patterns }
+
     /// Whether there is a route for a percent-encoded path such as `/v1/users/top`.
     package static func hasRoute(_ path: String) -> Bool { router.match(path) != nil }
 

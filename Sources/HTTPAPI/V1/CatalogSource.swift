@@ -32,8 +32,11 @@ package protocol CatalogMedia: Sendable {
     /// Throws what a fetch throws: `NodeError.notFound`, `.offline`, and `DAGReadError` for what is no file.
     func open(_ cid: CID) async throws -> MediaFile
 
-    /// Who is known here, without asking anybody, to have all these files: PeerIDs, this node's first.
-    func holders(of files: [CID]) async throws -> [PeerID]
+    /// This node, where all these files begin on its disk; `nil` where not.
+    func holder(of files: [CID]) async throws -> PeerID?
+
+    /// Who tells the network that they have the file, as far as can be found within a short time; nobody offline.
+    func providers(of file: CID) async -> [PeerID]
 }
 
 /// A file that can be read. It keeps what it has fetched from garbage collection while it lives.

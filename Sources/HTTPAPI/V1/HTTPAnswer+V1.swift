@@ -6,12 +6,13 @@ extension HTTPAnswer {
     ///
     /// Throws `BrokenAnswer` when it fails after its head.
     func deliver(_ answer: V1Answer, isHead: Bool) async throws {
+        // What the RPC's clients may send is no matter of the read side, which says it where it is asked.
+        fields.remove(name: "Access-Control-Allow-Headers")
         for (name, _) in answer.headers { fields.remove(name: name) }
         fields.add(contentsOf: answer.headers)
         // No page is rendered from here, whatever the bytes are taken for.
         set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
         set("Cross-Origin-Resource-Policy", "cross-origin")
-        fields.remove(name: "Access-Control-Allow-Headers")
         hasBegun = true
         hasEnded = true
         let isEmpty = answer.status == .noContent || answer.status == .notModified

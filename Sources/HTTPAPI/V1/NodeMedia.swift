@@ -1,3 +1,4 @@
+import DHT
 import Multiformats
 import PeerNode
 import Storage
@@ -5,6 +6,9 @@ import Storage
 /// The files of a node: from its disk, else from whoever has them.
 struct NodeMedia: CatalogMedia {
     let node: Node
+    private let finder = ProviderFinder()
+
+    init(node: Node) { self.node = node }
 
     func open(_ cid: CID) async throws -> MediaFile {
         let session = node.fetchSession()
@@ -14,9 +18,22 @@ struct NodeMedia: CatalogMedia {
         }
     }
 
-    func holders(of files: [CID]) async throws -> [PeerID] {
+    func holder(of files: [CID]) async throws -> PeerID? {
+        guard !files.isEmpty else { return nil }
         let (blocks, plane) = (node.blocks, node.plane)
         let isHere = try await plane.blocking { try files.allSatisfy { try blocks.has($0) } }
-        return isHere && !files.isEmpty ? [node.peerID] : []
+        return isHere ? node.peerID : nil
+    }
+
+    func providers(of file: CID) async -> [PeerID] {
+        await finder.providers(of: file) { [node] found in
+            // Offline, or with a network that fails meanwhile, what came so far is all.
+            guard let events = try? node.findProviders(of: file, limit: ProviderFinder.maximumProviders) else { return }
+            do {
+                for try await event in events {
+                    if case .provider(let peer) = event { found(peer.id) }
+                }
+            } catch {}
+        }
     }
 }

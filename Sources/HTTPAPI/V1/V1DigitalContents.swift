@@ -124,29 +124,8 @@ enum V1DigitalContents {
         },
         V1Route(
             pattern: "digital_contents/{id}/holders", name: "getDigitalContentHolders",
-            summary: "Nodes that have it, as far as this one knows without asking anybody", parameters: [.viewer],
-            answer: .data(.list(.named("Holder"))),
-            action: .answer { call in
-                let (row, announced) = try await call.api.onThread {
-                    (try call.content(), try call.reader.nodes(now: call.now, PageRequest(limit: 500)).rows)
-                }
-                var holders: [Holder] = []
-                for peer in try await call.api.media.holders(of: row.fields.media.map(\.cid)) {
-                    let node = announced.first { $0.body.peer == peer }
-                    holders.append(
-                        Holder(
-                            peer: peer.description, isSelf: holders.isEmpty, endpoint: node?.body.endpoint,
-                            roles: node?.body.roles ?? [], user: node?.user))
-                }
-                for node in announced where node.user.id == row.user.id {
-                    let peer = node.body.peer.description
-                    if holders.contains(where: { $0.peer == peer }) { continue }
-                    holders.append(
-                        Holder(
-                            peer: peer, isSelf: false, endpoint: node.body.endpoint, roles: node.body.roles,
-                            user: node.user))
-                }
-                return call.api.answer(call.result(Page(holders), HolderShape.shape), to: call)
-            }),
+            summary: "Nodes that have it: this one, those that the network names, and those that its author announces",
+            parameters: [.local, .viewer], answer: .data(.list(.named("Holder"))),
+            action: .answer { try await V1Holders.answer($0) }),
     ]
 }

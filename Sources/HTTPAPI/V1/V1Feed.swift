@@ -14,12 +14,15 @@ enum V1Feed {
                 }
                 return try feed(call, of: viewer.id)
             }),
-        .one("search/full", "search", "Everything by words", results, [.query, .kind, .genre, .limit, .offset]) {
+        .one(
+            "search/full", "search", "Everything by words", results,
+            [.query, .kind, .genre, .onlyDownloadable, .limit, .offset]
+        ) {
             try search($0, limit: V1Call.defaultLimit)
         },
         .one(
             "search/autocomplete", "searchAutocomplete", "A few of everything, for completing what is typed", results,
-            [.query, .kind, .genre, .limit, .offset]
+            [.query, .kind, .genre, .onlyDownloadable, .limit, .offset]
         ) { try search($0, limit: 3) },
         .one(
             "resolve", "resolve", "What the path of a page leads to: a user, digital content, or an array with a list",

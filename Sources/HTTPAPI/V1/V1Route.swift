@@ -149,6 +149,9 @@ struct V1Parameter: Sendable {
         name: "preview", about: "The preview instead of the whole.", schema: ["type": "boolean"])
     static let noRedirect = V1Parameter(
         name: "no_redirect", about: "Answers {\"data\": URL} instead of the bytes.", schema: ["type": "boolean"])
+    static let local = V1Parameter(
+        name: "local", about: "Only what this node knows already; else the network is asked for up to two seconds.",
+        schema: ["type": "boolean"])
     static let pictureCID = text("cid", "The picture's CID: if it is still this one, the answer may be kept for ever.")
     static let after = V1Parameter(
         name: "id", about: "Begins behind this event; the header Last-Event-ID says the same. 0 is the beginning.",

@@ -52,6 +52,18 @@ struct V1Router: Sendable {
         }
     }
 
+    /// The patterns of all routes that can be reached, found by walking the tree that requests walk.
+    var patterns: [String] {
+        var found: Set<String> = []
+        func walk(_ place: Place) {
+            if let route = place.route { found.insert(route.pattern) }
+            for next in place.words.values { walk(next) }
+            for next in place.any { walk(next) }
+        }
+        walk(root)
+        return found.sorted()
+    }
+
     /// The route of a percent-encoded path such as `/v1/full/tracks/xyz`; `nil` when there is none.
     func match(_ path: String) -> Match? {
         var segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()

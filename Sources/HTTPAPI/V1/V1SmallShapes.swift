@@ -16,7 +16,7 @@ enum CommentShape {
                 .maybe("parent_comment_id") { $0.parent?.description },
                 .flag("is_edited") { $0.updated > $0.created }, .time("created_at") { $0.created },
                 .time("updated_at") { $0.updated }, .fixed("react_count", .integer, 0, full: false),
-                .fixed("reply_count", .integer, 0, full: false), .fixed("replies", .list(.any), [], full: false),
+                .count("reply_count") { $0.replies }, .fixed("replies", .list(.any), [], full: false),
                 .fixed("is_current_user_reacted", .boolean, false, full: false),
                 .fixed("is_artist_reacted", .boolean, false, full: false),
                 .fixed("is_tombstone", .boolean, false, full: false), .fixed("is_muted", .boolean, false, full: false),
@@ -103,9 +103,18 @@ enum HistoryShape {
 
 /// A node that has the files of a piece of digital content, or whose owner says so.
 struct Holder: Sendable {
+    /// How this node knows.
+    enum Source: String, CaseIterable, Sendable {
+        /// The files begin on this node's disk.
+        case disk
+        /// The network names it: it says that it has the file.
+        case network
+        /// The author announces it as their node.
+        case author
+    }
+
     let peer: String
-    /// Whether it is the node that answers.
-    let isSelf: Bool
+    let source: Source
     /// Where its HTTP API can be reached.
     let endpoint: String?
     let roles: [String]
@@ -118,10 +127,12 @@ enum HolderShape {
     /// A node that has content.
     static let shape = Shape<Holder>(
         "Holder",
-        "A node that has the content: this one, when the files begin on its disk, and those that the author announces.",
+        "A node that has the content, and how that is known: disk for this node itself, network for those who say so "
+            + "to the network, author for those that its author announces.",
         [
             [
-                .text("peer_id") { $0.peer }, .flag("is_self") { $0.isSelf }, .maybe("endpoint") { $0.endpoint },
+                .text("peer_id") { $0.peer }, .flag("is_self") { $0.source == .disk },
+                .text("source") { $0.source.rawValue }, .maybe("endpoint") { $0.endpoint },
                 .value("roles", .list(.string)) { row, _ in .array(row.roles.map { .string($0) }) },
                 .value("user", .optional(.named("User"))) { row, context in
                     row.user.map { UserShape.shape.json($0, context) } ?? .null

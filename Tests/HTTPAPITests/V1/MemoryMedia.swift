@@ -21,6 +21,7 @@ final class MemoryMedia: CatalogMedia {
         var order: [CID] = []
         var asked: [CID] = []
         var readWhole: [CID] = []
+        var providers: [CID: [PeerID]] = [:]
         /// Blocks that come only when the gate opens.
         var late: Set<CID> = []
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -48,10 +49,16 @@ final class MemoryMedia: CatalogMedia {
         }
     }
 
-    func holders(of files: [CID]) async throws -> [PeerID] {
+    func holder(of files: [CID]) async throws -> PeerID? {
+        if files.isEmpty { return nil }
         let isHere = state.withLock { state in files.allSatisfy { state.blocks[$0] != nil } }
-        return isHere ? [CatalogSample.nodeKey.peerID] : []
+        return isHere ? CatalogSample.nodeKey.peerID : nil
     }
+
+    func providers(of file: CID) async -> [PeerID] { state.withLock { $0.providers[file] ?? [] } }
+
+    /// Lets the network name these peers for a file.
+    func provide(_ file: CID, by peers: [PeerID]) { state.withLock { $0.providers[file] = peers } }
 
     private func get(_ cid: CID) async throws -> ByteBuffer {
         let isLate = state.withLock { state in

@@ -61,6 +61,28 @@ struct V1RouteTests {
         sample.news.close()
     }
 
+    @Test("Every route that is registered is in the document, under a name of its own, and nothing else is")
+    func document() async throws {
+        let sample = try await CatalogSample()
+        let document = try await sample.get("/v1/openapi.json").json()
+        let paths = document["paths"]?.members ?? []
+        #expect(Set(paths.map(\.name)) == Set(CatalogAPI.patterns.map { "/v1/" + $0 }))
+        #expect(paths.count == CatalogAPI.patterns.count)
+        let names = paths.compactMap { $0.value["get"]?["operationId"]?.text }
+        #expect(names.count == paths.count && Set(names).count == names.count)
+        for path in paths {
+            // What stands in the path is described, and so is every schema that is named.
+            let inPath = (path.value["get"]?["parameters"]?.elements ?? []).filter { $0["in"]?.text == "path" }
+            let places = path.name.split(separator: "/").filter { $0.hasPrefix("{") }.map { $0.dropFirst().dropLast() }
+            #expect(inPath.compactMap { $0["name"]?.text } == places.map(String.init), "\(path.name)")
+        }
+        let schemas = Set((document["components"]?["schemas"]?.members ?? []).map(\.name))
+        let text = String(decoding: try await sample.get("/v1/openapi.json").bytes(), as: UTF8.self)
+        let named = text.matches(of: /#\/components\/schemas\/(\w+)/).map { String($0.output.1) }
+        #expect(!named.isEmpty && Set(named).isSubset(of: schemas))
+        sample.news.close()
+    }
+
     @Test("All spellings of a noun give the same bytes")
     func spellings() async throws {
         let sample = try await CatalogSample()

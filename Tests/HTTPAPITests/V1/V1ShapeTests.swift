@@ -35,6 +35,8 @@ struct V1ShapeTests {
         #expect(comment.filter { !isTime($0) } == expected.members.filter { !isTime($0) })
         let made = try #require(comment.first { $0.name == "created_at" }?.value.text)
         #expect(made.wholeMatch(of: /2026-03-01T00:0\d:\d\dZ/) != nil)
+        let answered = try await sample.data("/v1/tracks/\(Self.song)/comments").elements.last
+        #expect(answered?["id"]?.text == parent.description && answered?["reply_count"]?.integer == 1)
     }
 
     @Test("A user is what the example says, to the letter")
@@ -280,15 +282,26 @@ struct V1AnswerTests {
         #expect(albums.elements.compactMap { $0["is_album"]?.boolean } == [true])
     }
 
-    @Test("Holders are this node, and the nodes that the author announces")
+    @Test("Holders are this node, those whom the network names, and the nodes that the author announces")
     func holders() async throws {
         let sample = try await CatalogSample()
-        let data = try await sample.data("/v1/tracks/\(CatalogSample.content(1, "song-1"))/holders")
-        let holder = try #require(data.elements.first)
-        #expect(data.elements.count == 1)
-        #expect(holder["peer_id"]?.text == CatalogSample.nodeKey.peerID.description)
-        #expect(holder["is_self"]?.boolean == true && holder["endpoint"]?.text == "https://ada.example")
-        #expect(holder["user"]?["handle"]?.text == "ada")
+        let (own, target) = (CatalogSample.nodeKey.peerID, "/v1/tracks/\(CatalogSample.content(1, "song-1"))/holders")
+        let alone = try await sample.data(target)
+        let holder = try #require(alone.elements.first)
+        #expect(alone.elements.count == 1 && holder["peer_id"]?.text == own.description)
+        #expect(holder["is_self"]?.boolean == true && holder["source"]?.text == "disk")
+        #expect(holder["endpoint"]?.text == "https://ada.example" && holder["user"]?["handle"]?.text == "ada")
+        let others = (1...3).map { KeyPair(seed: [UInt8](repeating: $0 + 50, count: 32)).peerID }
+        sample.media.provide(sample.song.cid, by: [others[0], own, others[1]])
+        let found = try await sample.data(target).elements
+        #expect(found.compactMap { $0["peer_id"]?.text } == [own, others[0], others[1]].map(\.description))
+        #expect(found.compactMap { $0["source"]?.text } == ["disk", "network", "network"])
+        #expect(found.compactMap { $0["is_self"]?.boolean } == [true, false, false])
+        let local = try await sample.data(target + "?local=true")
+        #expect(local == alone)
+        // Bob announces no node, and what he has is not all here.
+        let gone = try await sample.data("/v1/tracks/\(CatalogSample.content(1, "gone"))/holders")
+        #expect(gone.elements.compactMap { $0["source"]?.text } == ["author"])
         let nodes = try await sample.data("/v1/nodes")
         #expect(nodes.elements.compactMap { $0["free"]?.integer } == [1 << 39])
     }
