@@ -1,6 +1,9 @@
 import Multiformats
 
 /// How fast gossip may bring updates of one author, and one peer new authors: token buckets, refilled by the clock.
+///
+/// An author is known by the key that signed, for that has been checked: the author that a header names may be
+/// somebody else, whose rate a stranger must not use up.
 struct AuthorRates {
     /// Tokens in thousandths, so that a refill of any time is exact.
     private struct Bucket {
@@ -23,13 +26,13 @@ struct AuthorRates {
     }
 
     private let limits: LogLimits
-    private var authors: [AuthorID: Author] = [:]
+    private var authors: [Digest32: Author] = [:]
     private var forwarders: [PeerID: Bucket] = [:]
 
     init(_ limits: LogLimits) { self.limits = limits }
 
-    /// Whether an author may send one more update of so many bytes; if so, it is charged.
-    mutating func charge(_ author: AuthorID, bytes: Int, now: UInt64) -> Bool {
+    /// Whether the holder of the key may send one more update of so many bytes; if so, it is charged.
+    mutating func charge(_ author: Digest32, bytes: Int, now: UInt64) -> Bool {
         let (burst, perMinute) = (UInt64(limits.burst), UInt64(limits.bytesPerMinute))
         let full = Author(
             updates: Bucket(tokens: burst * 1_000, filled: now), bytes: Bucket(tokens: perMinute * 1_000, filled: now))

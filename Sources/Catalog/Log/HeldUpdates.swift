@@ -10,7 +10,8 @@ struct HeldUpdates {
     private var entries: [UpdateID: Entry] = [:]
     /// Who waits for what is missing.
     private var waiting: [UpdateID: [UpdateID]] = [:]
-    private var perAuthor: [AuthorID: Int] = [:]
+    /// By the key that signed: whose an update says to be cannot be checked before its ancestors are here.
+    private var perAuthor: [Digest32: Int] = [:]
     private var bytes = 0
     /// Ids in the order of their expiry, which is that of arrival; some may have gone already.
     private var queue: [(id: UpdateID, expires: UInt64)] = []
@@ -25,14 +26,15 @@ struct HeldUpdates {
     mutating func hold(_ update: Update, missing: [UpdateID], now: UInt64) -> Bool {
         if entries[update.id] != nil { return true }
         guard !missing.isEmpty, entries.count < limits.held, bytes + update.block.count <= limits.heldBytes,
-            perAuthor[update.author, default: 0] < limits.heldPerAuthor
+            perAuthor[update.header.signer, default: 0] < limits.heldPerAuthor
         else { return false }
         let expires = now + limits.heldTime
         entries[update.id] = Entry(update: update, expires: expires, missing: Set(missing))
         for id in missing { waiting[id, default: []].append(update.id) }
-        perAuthor[update.author, default: 0] += 1
+        perAuthor[update.header.signer, default: 0] += 1
         bytes += update.block.count
         queue.append((update.id, expires))
+        if queue.count - first > 2 * limits.held + 1_024 { forgetReleased() }
         return true
     }
 
@@ -71,11 +73,18 @@ struct HeldUpdates {
         return expired
     }
 
+    /// Drops what was released long before its time from the queue.
+    private mutating func forgetReleased() {
+        queue = queue[first...].filter { entries[$0.id]?.expires == $0.expires }
+        first = 0
+    }
+
     private mutating func remove(_ id: UpdateID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         bytes -= entry.update.block.count
-        let left = perAuthor[entry.update.author, default: 1] - 1
-        perAuthor[entry.update.author] = left > 0 ? left : nil
+        let signer = entry.update.header.signer
+        let left = perAuthor[signer, default: 1] - 1
+        perAuthor[signer] = left > 0 ? left : nil
         for missing in entry.missing {
             waiting[missing]?.removeAll { $0 == id }
             if waiting[missing]?.isEmpty == true { waiting[missing] = nil }

@@ -42,8 +42,10 @@ package enum IgnoreReason: String, Hashable, CaseIterable, Sendable {
     case noBody
     /// The operator has blocked its author.
     case blocked
-    /// Its author has changed rights so often that settling them keeps this node busy.
+    /// Its author has changed rights so often that settling them keeps this node busy; a later pull brings it.
     case work
+    /// More came at once than this node can store; a pull brings it.
+    case busy
     /// The log has as many ids as it may have.
     case full
 }

@@ -30,7 +30,8 @@ package struct LogLimits: Sendable {
     package var totalUpdates: Int64 = 50_000_000
 
     /// Rows that are read at most to settle what the rotates, revokes and forgets of one author change, of an author
-    /// whom nobody here follows; some seconds of work.
+    /// whom nobody here follows; some seconds of work. Each sweep forgives half of what was done, so that an honest
+    /// author's updates come late and not never.
     package var work: Int64 = 4_000_000
 
     /// How long the body of something deleted or forgotten stays, so that a rotate can undo a thief's doing,

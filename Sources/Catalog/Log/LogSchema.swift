@@ -71,7 +71,12 @@ enum LogSchema {
             PRIMARY KEY (author, digest, row)) WITHOUT ROWID;
         CREATE TABLE log_blocks (author BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID;
         CREATE TABLE log_refill (row INTEGER NOT NULL);
+        """,
+        // What is missing and wanted is looked for every minute, and is next to nothing as a rule.
         """
+        CREATE INDEX log_updates_missing ON log_updates (row) WHERE body IS NULL AND flags & 28 = 0;
+        CREATE INDEX log_revokes_by_row ON log_revokes (row);
+        """,
     ]
 
     /// Takes the steps that the database has not seen yet.

@@ -21,8 +21,8 @@ extension LogWriter {
         case .revoke(let body):
             try note(body, own)
             try recount(grant: body.grant, for: update.author)
-        case .forget where !flags.contains(.rotatedAway):
-            try forget(update, own.row, own.author)
+        case .forget:
+            try forget(update, own.row, own.author, counts: !flags.contains(.rotatedAway))
             mayChange = true
         default: break
         }
@@ -93,17 +93,24 @@ extension LogWriter {
     private func recount(_ author: AuthorID, _ era: Era) throws {
         guard let state = try authors.state(of: author, in: database) else { return }
         let kept = try ancestors(of: [era.row])
-        var changed: [(row: Int64, flags: UpdateFlags)] = []
+        var changed: [Changed] = []
         var counting: [Int64] = []
         var followed: Set<Int64> = []
-        try database.sql("SELECT row, flags, era, prev FROM log_updates WHERE author = ?").bind(state.key, 1).run {
+        try database.sql(
+            "SELECT row, flags, era, prev, kind, digest FROM log_updates WHERE author = ?"
+        ).bind(state.key, 1).run {
             let (row, flags) = ($0.number(0), UpdateFlags(rawValue: $0.number(1)))
             let counts = $0.number(2) == era.row || kept.contains(row)
             if counts {
                 counting.append(row)
                 followed.formUnion(RowList.rows($0.blob(3)))
             }
-            if counts == flags.contains(.rotatedAway) { changed.append((row, flags.symmetricDifference(.rotatedAway))) }
+            if counts == flags.contains(.rotatedAway) {
+                changed.append(
+                    Changed(
+                        row: row, id: try $0.digest(5), kind: UpdateKind(rawValue: $0.text(4)),
+                        flags: flags.symmetricDifference(.rotatedAway)))
+            }
         }
         let heads = counting.filter { !followed.contains($0) }
         let kept64 = try heads.suffix(AuthorState.maximumHeads).map {
@@ -117,20 +124,34 @@ extension LogWriter {
         }
         var grants: Set<UpdateID> = []
         var didForget = false
-        for (row, flags) in changed {
-            try set(flags, row)
-            guard let update = try LogReading.update(row, in: database) else { continue }
-            remade.insert(update.subject)
-            switch update.body {
+        for update in changed {
+            try set(update.flags, update.row)
+            // Whether its bytes are here or beyond a quota: rights are settled alike on all nodes.
+            switch update.kind {
             case .grant: grants.insert(update.id)
-            case .revoke(let body): grants.insert(body.grant)
+            case .revoke:
+                let revoked = try database.sql("SELECT grant FROM log_revokes WHERE row = ?").bind(update.row, 1)
+                grants.formUnion(try revoked.all { try $0.digest(0) })
             case .forget: didForget = true
             default: break
+            }
+            if !update.flags.contains(.acting) {
+                remade.insert(author)
+            } else if let whole = try LogReading.update(update.row, in: database) {
+                remade.insert(whole.subject)
             }
         }
         charge(author, rows: kept.count + counting.count + changed.count)
         for grant in grants.sorted() { try recount(grant: grant, for: author) }
-        if didForget { try recountForgotten(author, state.key) }
+        if didForget { try recountForgotten(state.key) }
+    }
+
+    /// An update that counts from now on, or does not any more.
+    private struct Changed {
+        let row: Int64
+        let id: UpdateID
+        let kind: UpdateKind
+        let flags: UpdateFlags
     }
 
     /// The rows and all that comes before them in their author's log.
@@ -242,14 +263,14 @@ extension LogWriter {
 
     // MARK: Forgetting
 
-    /// Hides what a `forget` names, and remembers what is not here yet.
-    func forget(_ update: Update, _ row: Int64, _ author: Int64) throws {
+    /// Remembers what a `forget` names, which may not be here yet, and hides it if the `forget` counts.
+    func forget(_ update: Update, _ row: Int64, _ author: Int64, counts: Bool) throws {
         guard case .forget(let body) = update.body else { return }
         authors.change(update.author) { $0.notes.insert(.forgets) }
         for id in body.updates {
             try database.sql("INSERT OR IGNORE INTO log_forgets (author, digest, row) VALUES (?, ?, ?)")
                 .bind(author, 1).bind(id, 2).bind(row, 3).run()
-            try setForgotten(id, author, true)
+            if counts { try setForgotten(id, author, true) }
         }
     }
 
@@ -267,29 +288,24 @@ extension LogWriter {
         ).bind(author, 1).bind(id, 2).one { $0.number(0) != 0 } ?? false
     }
 
-    private func recountForgotten(_ author: AuthorID, _ key: Int64) throws {
+    private func recountForgotten(_ key: Int64) throws {
         let named = try database.sql("SELECT DISTINCT digest FROM log_forgets WHERE author = ? ORDER BY digest")
             .bind(key, 1).all { try $0.digest(0) }
-        // A forget that counts again may never have been noted.
-        let forgets = try database.sql(
-            "SELECT row FROM log_updates WHERE author = ? AND kind = 'forget' AND NOT flags & 1"
-        )
-        .bind(key, 1).all { $0.number(0) }
-        for row in forgets {
-            if let update = try LogReading.update(row, in: database) { try forget(update, row, key) }
-        }
         for id in named { try setForgotten(id, key, try isForgotten(id, key)) }
     }
 
     private func setForgotten(_ id: UpdateID, _ author: Int64, _ isForgotten: Bool) throws {
-        guard let ancestor = try ancestor(id), ancestor.author == author,
-            let update = try LogReading.update(ancestor.row, in: database), !update.kind.isRights
-        else { return }
-        let flags = try self.flags(ancestor.row)
+        guard let ancestor = try ancestor(id), ancestor.author == author else { return }
+        let known = try database.sql("SELECT flags, kind FROM log_updates WHERE row = ?").bind(ancestor.row, 1).one {
+            (UpdateFlags(rawValue: $0.number(0)), UpdateKind(rawValue: $0.text(1)))
+        }
+        guard let (flags, kind) = known, !kind.isRights else { return }
         let new = isForgotten ? flags.union(.forgotten) : flags.subtracting(.forgotten)
         guard new != flags else { return }
         try set(new, ancestor.row)
-        if flags.counts != new.counts { remade.insert(update.subject) }
+        // What is beyond a quota was never merged.
+        guard flags.counts != new.counts, let update = try LogReading.update(ancestor.row, in: database) else { return }
+        remade.insert(update.subject)
     }
 }
 

@@ -186,7 +186,7 @@ final class LogWriter {
             flags = allowed ? flags.subtracting(.denied) : flags.union(.denied)
             try set(flags, row)
         }
-        if update.kind == .forget, !flags.contains(.rotatedAway) { try forget(update, row, state.key) }
+        if update.kind == .forget { try forget(update, row, state.key, counts: !flags.contains(.rotatedAway)) }
         if flags.counts { merged.append(update) }
         return .completed
     }

@@ -15,14 +15,19 @@ extension UpdateLog {
     /// 72 hours ago, and of what newer updates superseded 30 days ago. Until then a rotate can undo what a thief of
     /// a key has deleted or overwritten.
     ///
-    /// Headers stay, and so do bodies of rights, of deletions, and of what first made an entity. One transaction.
+    /// Headers stay, and so do bodies of rights, of deletions, and of what first made an entity (of each author who
+    /// did, since a right may go). It also forgives half of the work that authors have caused. One transaction.
     package func sweep(from start: Int64 = 0, authors limit: Int = 16, now: UInt64) throws(CatalogError) -> Sweep {
         try transaction(now: now) { writer, state in
             let database = writer.database
-            let authors = try database.sql("SELECT key, id FROM log_authors WHERE key > ? ORDER BY key LIMIT ?")
-                .bind(start, 1).bind(Int64(clamping: limit), 2).all { ($0.number(0), AuthorID(try $0.digest(1))) }
+            let authors = try database.sql("SELECT key, id, work FROM log_authors WHERE key > ? ORDER BY key LIMIT ?")
+                .bind(start, 1).bind(Int64(clamping: limit), 2)
+                .all { ($0.number(0), AuthorID(try $0.digest(1)), $0.number(2)) }
             var sweep = Sweep()
-            for (key, author) in authors {
+            for (key, author, work) in authors {
+                if work > 0, try state.authors.state(of: author, in: database) != nil {
+                    state.authors.change(author) { $0.work /= 2 }
+                }
                 var rows = try Self.forgotten(key, before: Self.earlier(now, self.limits.deletedTime), database)
                 rows += try Self.obsolete(author, self.limits, now, database)
                 for row in rows {
@@ -37,14 +42,44 @@ extension UpdateLog {
         }
     }
 
-    /// Makes room: drops the bodies of authors in this order, the farthest first, until no more than `limit` bytes
-    /// are kept. Rights, headers and ids stay. Returns the bytes that are kept then.
-    package func makeRoom(_ authors: [AuthorID], limit: Int64, now: UInt64) throws(CatalogError) -> Int64 {
+    /// Makes room: drops the updates of authors in this order, the farthest first, until no more than `limit` bytes
+    /// are kept. Rights and ids stay, as of what never found room. Returns the bytes that are kept then, and whose
+    /// turn was the last; `nil` when nobody's was.
+    package func makeRoom(
+        _ authors: [AuthorID], limit: Int64, now: UInt64
+    ) throws(CatalogError) -> (kept: Int64, last: AuthorID?) {
         try transaction(now: now) { writer, state in
+            var last: AuthorID?
             for author in authors where state.authors.heldBytes > limit && !state.authors.followed.contains(author) {
-                try writer.drop(author)
+                try writer.drop(author, wholly: true)
+                last = author
             }
-            return state.authors.heldBytes
+            return (state.authors.heldBytes, last)
+        }
+    }
+
+    /// Has what found no room of these authors asked for, as far as their quotas allow.
+    package func want(_ authors: [AuthorID], now: UInt64) throws(CatalogError) {
+        try transaction(now: now) { writer, state in
+            for author in authors {
+                guard let known = try state.authors.state(of: author, in: writer.database),
+                    known.held < self.limits.authorUpdates, known.bytes < self.limits.authorBytes
+                else { continue }
+                try writer.want(author)
+            }
+        }
+    }
+
+    /// Bytes that are kept of all authors, followed or not.
+    package func heldBytes() throws(CatalogError) -> Int64 {
+        try database.read { try $0.sql("SELECT sum(bytes) FROM log_authors").one { $0.number(0) } ?? 0 }
+    }
+
+    /// The bytes that are kept of each author, where there are any.
+    package func sizes() throws(CatalogError) -> [(author: AuthorID, bytes: Int64)] {
+        try database.read { database in
+            try database.sql("SELECT id, bytes FROM log_authors WHERE bytes > 0")
+                .all { (AuthorID(try $0.digest(0)), $0.number(1)) }
         }
     }
 
@@ -101,11 +136,9 @@ extension UpdateLog {
         for (_, arrived, update) in updates where arrived <= deleted {
             if update.body?.isDelete == true, let entity = update.body?.entity(of: owner) { gone.insert(entity) }
         }
-        var first: [Reference: UpdateID] = [:]
-        for item in updates {
-            // An item is no part of its list's own fields, and may be older than they are.
-            if case .listItem = item.update.body { continue }
-            if let entity = item.update.body?.entity(of: owner) { first[entity] = item.update.id }
+        var first: [Beginning: UpdateID] = [:]
+        for (_, _, update) in updates {
+            if let beginning = Beginning(update, of: owner) { first[beginning] = update.id }
         }
         var written: Set<Register> = []
         var rows: [Int64] = []
@@ -117,11 +150,28 @@ extension UpdateLog {
                 continue
             }
             let registers = body.registers(of: owner)
-            let isFirst = entity.map { first[$0] == update.id } ?? false
+            let isFirst = Beginning(update, of: owner).map { first[$0] == update.id } ?? false
             if !isFirst, !registers.isEmpty, registers.isSubset(of: written) { rows.append(row) }
             if arrived <= superseded { written.formUnion(registers) }
         }
         return rows
+    }
+}
+
+/// What makes an entity, by whom: the first of these tells when it was made, so its body stays.
+private struct Beginning: Hashable {
+    let entity: Reference
+    let author: AuthorID
+
+    /// `nil` for what changes something that has to be there.
+    init?(_ update: Update, of owner: AuthorID) {
+        switch update.body {
+        case .content, .list, .comment, .profile: break
+        default: return nil
+        }
+        guard let entity = update.body?.entity(of: owner) else { return nil }
+        self.entity = entity
+        author = update.author
     }
 }
 
@@ -182,16 +232,17 @@ extension LogWriter {
             .bind(state.key, 1).run()
     }
 
-    /// Drops the bodies of an author's updates, but those of rights.
-    func drop(_ author: AuthorID) throws {
+    /// Drops the bodies of an author's updates, but those of rights; `wholly`: and their headers.
+    func drop(_ author: AuthorID, wholly: Bool = false) throws {
         guard let state = try authors.state(of: author, in: database) else { return }
-        let bytes =
+        let gone = wholly ? "ifnull(length(header), 0) + ifnull(length(body), 0)" : "length(body)"
+        let (rows, bytes) =
             try database.sql(
                 """
-                SELECT sum(length(body)) FROM log_updates
+                SELECT count(header), sum(\(gone)) FROM log_updates
                     WHERE author = ? AND kind NOT IN ('author.create', 'rotate', 'grant', 'revoke')
                 """
-            ).bind(state.key, 1).one { $0.number(0) } ?? 0
+            ).bind(state.key, 1).one { ($0.number(0), $0.number(1)) } ?? (0, 0)
         // Whom they act for loses what was done, too.
         let owners = try database.sql(
             """
@@ -201,11 +252,14 @@ extension LogWriter {
         ).bind(state.key, 1).all { AuthorID(try $0.digest(0)) }
         try database.sql(
             """
-            UPDATE log_updates SET body = NULL, flags = flags | 16
+            UPDATE log_updates SET \(wholly ? "header = NULL, " : "")body = NULL, flags = flags | 16
                 WHERE author = ? AND kind NOT IN ('author.create', 'rotate', 'grant', 'revoke')
             """
         ).bind(state.key, 1).run()
-        authors.change(author) { $0.bytes -= bytes }
+        authors.change(author) { state in
+            state.bytes -= bytes
+            if wholly { state.held -= Int(rows) }
+        }
         authors.heldBytes -= bytes
         remade.formUnion(owners)
         remade.insert(author)

@@ -93,17 +93,22 @@ extension UpdateLog {
         }
     }
 
-    /// Updates whose body, or whose bytes at all, are missing and still wanted: to be asked for by CID.
-    package func missing(limit: Int) throws(CatalogError) -> [(time: UInt64, id: UpdateID)] {
+    /// Updates whose body, or whose bytes at all, are missing and still wanted, behind row `row`: to be asked for by
+    /// CID. What nobody has stays here for ever, so whoever asks goes on behind what was asked for last.
+    package func missing(
+        after row: Int64 = 0, limit: Int
+    ) throws(CatalogError) -> [(row: Int64, time: UInt64, id: UpdateID)] {
         try database.read { database in
+            // 28: neither erased, nor forgotten, nor beyond a quota.
             try database.sql(
                 """
-                SELECT time, digest FROM log_updates WHERE body IS NULL AND flags & ? = 0
+                SELECT row, time, digest FROM log_updates INDEXED BY log_updates_missing
+                    WHERE body IS NULL AND flags & 28 = 0 AND row > ?
                     AND author NOT IN (SELECT a.key FROM log_blocks b JOIN log_authors a ON a.id = b.author)
                     ORDER BY row LIMIT ?
                 """
-            ).bind(UpdateFlags([.bodyErased, .forgotten, .notHeld]).rawValue, 1).bind(Int64(clamping: limit), 2)
-                .all { (UInt64(clamping: $0.number(0)), try $0.digest(1)) }
+            ).bind(row, 1).bind(Int64(clamping: limit), 2)
+                .all { ($0.number(0), UInt64(clamping: $0.number(1)), try $0.digest(2)) }
         }
     }
 

@@ -30,6 +30,9 @@ package final class UpdateLog: Sendable {
     /// What has become of updates since the start, by result and reason.
     package var counters: LogCounts { counts.withLock { $0 } }
 
+    /// Counts updates that were dropped before the log saw them.
+    package func dropped(_ count: Int, _ reason: IgnoreReason) { counts.withLock { $0.add(count, reason) } }
+
     /// Verifies a batch on several threads and stores what is new. `now` is in milliseconds since 1970.
     package func ingest(
         _ blocks: [[UInt8]], from origin: UpdateOrigin, now: UInt64
@@ -120,8 +123,14 @@ final class LogState: @unchecked Sendable {
             return .ignored(reason)
         }
         var result = try writer.add(update)
-        if case .held(let missing) = result, !held.hold(update, missing: missing, now: writer.now) {
-            result = .ignored(.missingAncestors)
+        if case .held(let missing) = result {
+            if case .push(let peer) = origin, try isStranger(update, writer),
+                !rates.chargeNewAuthor(from: peer, now: writer.now)
+            {
+                result = .ignored(.newAuthors)
+            } else if !held.hold(update, missing: missing, now: writer.now) {
+                result = .ignored(.missingAncestors)
+            }
         }
         guard result.isNews else { return result }
         var ready = held.release(by: update.id)
@@ -143,9 +152,18 @@ final class LogState: @unchecked Sendable {
         if authors.blocked.contains(update.author) { return .blocked }
         // A repeat costs nobody anything.
         if try writer.row(of: update.id) != nil { return nil }
-        guard rates.charge(update.author, bytes: update.block.count, now: writer.now) else { return .authorRate }
+        guard rates.charge(update.header.signer, bytes: update.block.count, now: writer.now) else {
+            return .authorRate
+        }
         if update.header.author == nil, !rates.chargeNewAuthor(from: peer, now: writer.now) { return .newAuthors }
         return nil
+    }
+
+    /// Whether an update that waits may be anybody's: not signed by a key that is known to be its author's. So
+    /// that one peer cannot fill the places where others wait, it counts as a new author does.
+    private func isStranger(_ update: Update, _ writer: LogWriter) throws -> Bool {
+        guard let state = try authors.state(of: update.author, in: writer.database) else { return true }
+        return state.era.key != update.header.key
     }
 }
 
@@ -163,8 +181,10 @@ package struct LogCounts: Sendable {
     mutating func add(_ report: IngestReport) {
         for (_, result) in report.results { add(result) }
         for (_, result) in report.released { add(result) }
-        if !report.expired.isEmpty { ignored[.missingAncestors, default: 0] += report.expired.count }
+        if !report.expired.isEmpty { add(report.expired.count, .missingAncestors) }
     }
+
+    mutating func add(_ count: Int, _ reason: IgnoreReason) { ignored[reason, default: 0] += count }
 
     private mutating func add(_ result: IngestResult) {
         switch result {

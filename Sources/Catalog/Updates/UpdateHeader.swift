@@ -38,6 +38,9 @@ package struct UpdateHeader: Equatable, Sendable {
     /// 64 bytes.
     package let signature: [UInt8]
 
+    /// The key as a value that compares and hashes fast.
+    var signer: Digest32 { Digest32(key) ?? Digest32(words: (0, 0, 0, 0)) }
+
     /// The header in canonical form with a signature by `key`.
     ///
     /// Only lengths and counts are checked here; that the ancestors allow it is the log's business.

@@ -1,5 +1,8 @@
 import Catalog
 import Foundation
+import GRDB
+import Multiformats
+import NIOCore
 import PeerCrypto
 import Testing
 
@@ -79,5 +82,60 @@ import Testing
         #expect(try !hasBody(retitled))
         #expect(try [made, both, last].map { try hasBody($0) } == [true, true, true])
         #expect(try log.sweep(now: 5_000 + 60 * day).erased == 0)
+    }
+
+    @Test("What is erased moves no creation date, on this node or on one that comes late") func created() throws {
+        let database = try CatalogDatabase(path: ":memory:")
+        try CatalogView.open(database)
+        let log = try UpdateLog(database, sink: CatalogView())
+        let first = try log.create(key: key, recovery: UpdateLogTests.recovery.hash, now: 1_000)
+        let (owner, other) = (first.author, KeyPair(seed: [UInt8](repeating: 8, count: 32)))
+        let grantee = try log.create(key: other, recovery: UpdateLogTests.recovery.hash, now: 1_000).author
+        func say(_ body: UpdateBody, now: UInt64) throws -> Update {
+            try log.publish(body, author: owner, key: key, now: now)
+        }
+        func song(_ title: String) -> UpdateBody {
+            var body = ContentBody(id: "song")
+            body.title = .set(title)
+            return .content(body)
+        }
+        func list(_ name: String) -> UpdateBody {
+            var body = ListBody(id: "list")
+            body.name = .set(name)
+            return .list(body)
+        }
+        // An item comes before the list that it is in.
+        let place = try #require(ListPosition.between(nil, nil))
+        _ = try say(.listItem(ListItemBody(list: "list", .add(EntityRef(owner, "song"), place))), now: 2_000)
+        let named = try say(list("a"), now: 3_000)
+        for (name, now) in [("b", 4_000), ("c", 5_000)] { _ = try say(list(name), now: UInt64(now)) }
+        // The first to put the song has the right to until it is revoked.
+        let grant = try say(.grant(GrantBody(to: grantee, kinds: [.contentPut])), now: 6_000)
+        let acting = UpdateHeader.Acting(for: owner, by: grant.id)
+        _ = try log.publish(song("x"), author: grantee, key: other, acting: acting, now: 7_000)
+        for (title, now) in [("y", 8_000), ("z", 9_000), ("zz", 10_000)] { _ = try say(song(title), now: UInt64(now)) }
+        #expect(try log.sweep(now: 31 * 86_400_000).erased == 2)
+        #expect(try log.entry(named.id)?.update.body != nil)
+        _ = try say(.revoke(RevokeBody(grant.id)), now: 11_000)
+        func dates(_ database: CatalogDatabase) throws -> [UInt64?] {
+            let reader = CatalogReader(database.writer)
+            return [
+                try reader.list(EntityID(.list, owner, "list"))?.created,
+                try reader.content(EntityID(.content, owner, "song"))?.created,
+            ]
+        }
+        #expect(try dates(database) == [3_000, 8_000])
+        try CatalogView.rebuild(database)
+        #expect(try dates(database) == [3_000, 8_000])
+        let late = try CatalogDatabase(path: ":memory:")
+        try CatalogView.open(late)
+        let copy = try UpdateLog(late, sink: CatalogView())
+        var blocks: [[UInt8]] = []
+        var reader = UpdateArchive.Reader()
+        try log.export { blocks += try reader.receive(ByteBuffer(bytes: $0)) }
+        _ = try copy.store(blocks.map { VerifiedUpdate($0) }, from: .pull, now: 0)
+        #expect(try dates(late) == [3_000, 8_000])
+        let views = try [database, late].map { try $0.read { try ViewFingerprint.of($0) } }
+        #expect(views[0] == views[1])
     }
 }

@@ -78,6 +78,29 @@ import Testing
         #expect(try log.verify(limit: 1).next == 1)
     }
 
+    @Test("What is missing is told page by page, so that what nobody has does not stand in the way") func missing()
+        throws
+    {
+        let source = try UpdateLogTests.memory()
+        let first = try source.create(key: UpdateLogTests.key, recovery: UpdateLogTests.recovery.hash, now: 1_000)
+        var updates: [Update] = []
+        for number in 0..<5 {
+            updates.append(
+                try source.publish(
+                    UpdateLogTests.profile("\(number)"), author: first.author, key: UpdateLogTests.key, now: 2_000))
+        }
+        let log = try UpdateLogTests.memory()
+        let bare = updates.map { VerifiedUpdate(Array($0.headerBytes)) }
+        _ = try log.store([VerifiedUpdate(first.block)] + bare, from: .pull, now: 0)
+        let page = try log.missing(limit: 2)
+        #expect(page.map(\.id) == updates[..<2].map(\.id))
+        let rest = try log.missing(after: page[1].row, limit: 9)
+        #expect(rest.map(\.id) == updates[2...].map(\.id))
+        #expect(try log.missing(after: rest[2].row, limit: 9).isEmpty)
+        _ = try log.store(updates.map { VerifiedUpdate($0.block) }, from: .pull, now: 0)
+        #expect(try log.missing(limit: 9).isEmpty)
+    }
+
     @Test("Room is made with the farthest authors first, never with those who are followed") func makeRoom() throws {
         let log = try UpdateLogTests.memory()
         var authors: [AuthorID] = []
@@ -92,12 +115,19 @@ import Testing
         let before = try log.totals().bytes
         try log.setFollowed([authors[0]])
         let after = try log.makeRoom(authors, limit: before - 1, now: 0)
-        #expect(after < before)
-        #expect(try log.totals().bytes == after)
-        func hasBody(_ author: AuthorID) throws -> Bool { try log.entries(of: author, limit: 1)[0].update.body != nil }
-        #expect(try authors.map { try hasBody($0) } == [true, false, true])
+        #expect(after.kept < before)
+        #expect(after.last == authors[1])
+        #expect(try log.totals().bytes == after.kept)
+        #expect(try log.heldBytes() == after.kept)
+        // The first update is a right and stays.
+        #expect(try authors.map { try log.entries(of: $0, limit: 9).count } == [2, 1, 2])
+        #expect(try log.author(authors[1])?.updates == 1)
+        #expect(try log.totals().updates == 6)
         #expect(try log.missing(limit: 9).isEmpty)
-        try log.setFollowed([authors[0], authors[1]])
+        let again = try log.makeRoom(authors, limit: after.kept, now: 0)
+        #expect(again.last == nil && again.kept == after.kept)
+        try log.want([authors[1]], now: 0)
         #expect(try log.missing(limit: 9).count == 1)
+        #expect(try log.sizes().reduce(0) { $0 + $1.bytes } == after.kept)
     }
 }
