@@ -19,6 +19,8 @@ package final class CatalogDatabase: Sendable {
             // Debian's SQLite overwrites deleted rows with zeros; what was public is no secret.
             try database.execute(sql: "PRAGMA secure_delete = OFF")
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
+            // A page that changes often is written into the file once for many transactions.
+            try database.execute(sql: "PRAGMA wal_autocheckpoint = 4096")
             try database.execute(sql: "PRAGMA journal_size_limit = 16777216")
             // Digests are random, so every insert goes to a page of its own: keep the inner ones in memory.
             try database.execute(sql: "PRAGMA cache_size = -16384")

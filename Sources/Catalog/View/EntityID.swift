@@ -30,7 +30,34 @@ package struct EntityID: Hashable, Sendable, Comparable, CustomStringConvertible
         bytes.reserveCapacity(33 + name.utf8.count)
         author.digest.append(to: &bytes)
         bytes += name.utf8
-        description = Base.base58btc.encode(Array(ContentHash.sha256(bytes).digest.prefix(16)))
+        let digest = Digest32(ContentHash.sha256(bytes)) ?? .zero
+        description = EntityID.text(digest.word0, digest.word1)
+    }
+
+    private static let digits = Array("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".utf8)
+
+    /// base58 of a number of 128 bits, as `Base` writes its 16 bytes: every update names a few entities, and long
+    /// division byte by byte costs more than the hash.
+    private static func text(_ high: UInt64, _ low: UInt64) -> String {
+        // 58^10, so that two long divisions leave numbers of one word, of ten digits each.
+        let unit: UInt64 = 430_804_206_899_405_824
+        let (upper, rest) = high.quotientAndRemainder(dividingBy: unit)
+        let (middle, last) = unit.dividingFullWidth((rest, low))
+        let (first, second) = unit.dividingFullWidth((upper, middle))
+        var text: [UInt8] = []
+        text.reserveCapacity(22)
+        for (number, count) in [(last, 10), (second, 10), (first, 2)] {
+            var number = number
+            for _ in 0..<count {
+                text.append(digits[Int(number % 58)])
+                number /= 58
+            }
+        }
+        // Zero bytes at the start are a digit each, and digits that are zero none.
+        while text.last == digits[0] { text.removeLast() }
+        let zeros = (high == 0 ? 64 + low.leadingZeroBitCount : high.leadingZeroBitCount) / 8
+        text += repeatElement(digits[0], count: zeros)
+        return String(decoding: text.reversed(), as: UTF8.self)
     }
 
     /// The id of what an edge or a label points at.
