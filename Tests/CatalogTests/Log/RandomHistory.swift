@@ -4,7 +4,8 @@ import PeerCrypto
 import SansIO
 
 /// A random history of several authors: forks, rotations by the true recovery key, rival rotations, grants, revokes,
-/// forgetting, and acts for others with and without the right to. All of it is valid; what counts is another matter.
+/// forgetting, and acts for others with and without the right to; clocks that are days ahead, and some that jump. All
+/// of it is valid; what counts is another matter.
 struct RandomHistory {
     struct Author {
         let id: AuthorID
@@ -43,7 +44,7 @@ struct RandomHistory {
         let (key, recovery) = (newKey(), newRecovery())
         let first = try Update.sign(
             .authorCreate(AuthorCreateBody(recovery: recovery.hash)), author: nil, prev: [], seq: 0,
-            time: UInt64(1_000 + draw(5_000)), with: key)
+            time: UInt64(1_000 + draw(5_000) + (draw(3) == 0 ? 400_000_000 : 0)), with: key)
         authors.append(
             Author(
                 id: first.author, keys: [first.id: key], recoveries: [first.id: recovery], eras: [first.id: first.id],
@@ -73,7 +74,7 @@ struct RandomHistory {
             let recovery = author.recoveries[era]
         else { return }
         let seq = (heads.map(\.seq).max() ?? 0) + 1
-        let time = (heads.map(\.time).max() ?? 0) + UInt64(1 + draw(500))
+        let time = (heads.map(\.time).max() ?? 0) + UInt64(1 + draw(500) + (draw(40) == 0 ? 90_000_000 : 0))
         var (signer, acting): (KeyPair, UpdateHeader.Acting?) = (key, nil)
         var after: (key: KeyPair, recovery: RecoveryKey)?
         let body: UpdateBody
@@ -103,6 +104,7 @@ struct RandomHistory {
             }
             acting = UpdateHeader.Acting(for: grant.author, by: grant.id)
             body = content()
+        case 13...17: body = social(author)
         default: body = draw(2) == 0 ? content() : profile()
         }
         let update = try Update.sign(
@@ -123,6 +125,36 @@ struct RandomHistory {
         var body = ContentBody(id: "c\(draw(3))")
         body.title = .set("t\(draw(100))")
         return .content(body)
+    }
+
+    private mutating func anyContent() -> EntityRef { EntityRef(authors[draw(authors.count)].id, "c\(draw(3))") }
+
+    /// Lists and their items, edges, comments, plays, and deletions of any of them.
+    private mutating func social(_ author: Author) -> UpdateBody {
+        let list = "l\(draw(2))"
+        switch draw(9) {
+        case 0:
+            var body = ListBody(id: list)
+            body.name = .set("L\(draw(100))")
+            return .list(body)
+        case 1, 2:
+            let tag = author.updates[draw(author.updates.count)].id
+            guard let position = ListPosition([UInt8(1 + draw(4))]) else { return profile() }
+            switch draw(5) {
+            case 0: return .listItem(ListItemBody(list: list, .move(tag: tag, position)))
+            case 1: return .listItem(ListItemBody(list: list, .remove([tag])))
+            default: return .listItem(ListItemBody(list: list, .add(anyContent(), position)))
+            }
+        case 3:
+            let others = authors.filter { $0.id != author.id }
+            guard !others.isEmpty else { return profile() }
+            return .edge(EdgeBody(.follow, .author(others[draw(others.count)].id), isOn: draw(3) > 0))
+        case 4: return .edge(EdgeBody(.save, .content(anyContent()), isOn: draw(3) > 0))
+        case 5: return .comment(CommentBody(id: "k\(draw(2))", on: anyContent(), text: "t\(draw(100))"))
+        case 6: return .plays(PlaysBody([PlaysBody.Row(anyContent(), day: 20_000, count: UInt64(draw(9)))]))
+        case 7: return .contentDelete(DeleteBody(id: "c\(draw(9))"))
+        default: return .commentDelete(DeleteBody(id: "k\(draw(9))"))
+        }
     }
 
     private mutating func profile() -> UpdateBody {

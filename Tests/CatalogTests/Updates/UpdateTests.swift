@@ -1,6 +1,8 @@
 import Catalog
+import Foundation
 import Multiformats
 import PeerCrypto
+import SansIO
 import Testing
 
 @Suite("Updates") struct UpdateTests {
@@ -38,5 +40,32 @@ import Testing
                 #expect(throws: UpdateError.self) { try Update(verifying: wrong) }
             }
         }
+    }
+
+    /// `CATALOG_FLIPS=100000` for the whole proof, some twenty seconds.
+    @Test("Of many updates of every kind, one bit flipped anywhere in each: none is accepted") func manyFlippedBits()
+        async throws
+    {
+        let count = ProcessInfo.processInfo.environment["CATALOG_FLIPS"].flatMap { Int($0) } ?? 2_000
+        let seed: UInt64 = 6
+        var luck = SeededGenerator(seed: seed)
+        let bodies = BodyTests.all.filter { $0.kind != .authorCreate && $0.kind != .rotate }
+        var last = try Self.create()
+        let author = last.author
+        var (blocks, accepted) = ([[UInt8]](), 0)
+        for number in 0..<count {
+            last = try Update.sign(
+                bodies[number % bodies.count], author: author, prev: [last.id], seq: last.seq + 1,
+                time: last.time + UInt64.random(in: 1...90_000, using: &luck), with: Self.key)
+            var wrong = last.block
+            let bit = Int.random(in: 0..<8 * wrong.count, using: &luck)
+            wrong[bit / 8] ^= 1 << UInt8(bit % 8)
+            blocks.append(wrong)
+            guard blocks.count == 1_000 || number == count - 1 else { continue }
+            accepted += await VerifiedUpdate.verify(blocks).count { $0.update != nil }
+            blocks.removeAll()
+        }
+        #expect(accepted == 0, "seed \(seed)")
+        #expect(VerifiedUpdate(last.block).update != nil)
     }
 }
