@@ -119,7 +119,12 @@ extension BlockClient {
 
     /// Sees to it that providers are looked for when connected peers do not suffice.
     mutating func considerSearch(_ id: Bitswap.SessionID, now: Instant, into effects: inout Effects) {
-        guard let session = sessions[id], timers.deadline(of: .search(id)) == nil else { return }
+        guard let session = sessions[id] else { return }
+        if timers.deadline(of: .search(id)) != nil {
+            // When nobody at hand is left to answer, waiting longer brings nothing.
+            guard session.searchedAt == nil, let missing = missing(session), !isAnswerDue(missing) else { return }
+            return search(id, now: now, into: &effects)
+        }
         guard let missing = missing(session) else {
             // A guess that is not answered soon is followed by a search, too.
             if !session.isConfirmed, session.searchedAt == nil, !session.wants.ids.isEmpty {
@@ -129,11 +134,16 @@ extension BlockClient {
         }
         if let searchedAt = session.searchedAt {
             timers.set(.search(id), at: max(now, searchedAt + configuration.searchInterval))
-        } else if wanted[missing]?.relations.contains(where: { $0.asked != .nothing && $0.answer == .none }) == true {
+        } else if isAnswerDue(missing) {
             timers.set(.search(id), at: now + configuration.searchDelay)
         } else {
             search(id, now: now, into: &effects)
         }
+    }
+
+    /// Whether somebody was asked for it and has not answered.
+    private func isAnswerDue(_ id: WantID) -> Bool {
+        wanted[id]?.relations.contains { $0.asked != .nothing && $0.answer == .none } == true
     }
 
     /// A want of the session that nobody at hand can satisfy.

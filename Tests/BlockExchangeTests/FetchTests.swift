@@ -158,6 +158,18 @@ import Testing
         #expect(took < .milliseconds(100), "took \(took.inSeconds) s")
     }
 
+    /// All at hand say that they lack it: the search begins then, not when their time to answer is over.
+    @Test func everybodyLacksIt() {
+        let blocks = makeBlocks(1, size: 1_000)
+        let network = SimulatedNetwork(nodes: 4)
+        for peer in 1...3 { network.connect(0, peer) }
+        network.run(for: .milliseconds(100))
+        let fetcher = network.nodes[0]
+        network.input(.want(network.session(0), [blocks[0].cid], priority: 1), to: fetcher)
+        let took = network.run(for: .seconds(20)) { !fetcher.searches.isEmpty }
+        #expect(took < .milliseconds(100), "took \(took.inSeconds) s")
+    }
+
     /// Two sessions with the same wants: each block is fetched once; both are served by one delivery.
     @Test func sharedWants() {
         let blocks = makeBlocks(100, size: 10_000)
