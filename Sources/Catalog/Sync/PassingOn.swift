@@ -8,7 +8,7 @@ package enum PassingOn {
     /// The most updates that a session may have brought for them to be pushed on.
     package static let most = 16
     /// How old an update may be by its own time, in milliseconds: older ones have had their pulls.
-    package static let age: UInt64 = 600_000
+    package static let age: UInt64 = 3_600_000
 
     /// What to push on of what one session `added`, at the time `now` in milliseconds since 1970.
     package static func chosen(_ added: [(time: UInt64, id: UpdateID)], now: UInt64) -> [UpdateID] {
