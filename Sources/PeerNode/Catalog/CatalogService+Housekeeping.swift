@@ -13,6 +13,8 @@ final class Housekeeping: Sendable {
         var isStopped = false
         /// What the rankings were computed from last: the row that was the latest, and when.
         var ranked: (row: Int, at: UInt64)?
+        /// Bytes that were kept when room was made last.
+        var crowded: Int64?
     }
 
     private let state = Mutex(State())
@@ -40,6 +42,12 @@ final class Housekeeping: Sendable {
         for task in tasks { task.cancel() }
     }
 
+    /// Bytes that were kept when room was made last; `nil` before that.
+    var crowded: Int64? {
+        get { state.withLock { $0.crowded } }
+        set { state.withLock { $0.crowded = newValue } }
+    }
+
     /// Whether the rankings are to be computed anew: something came, or so much time has passed that plays have aged.
     func wantsRanking(row: Int, now: UInt64) -> Bool {
         state.withLock { state in
@@ -64,7 +72,11 @@ extension CatalogService {
             guard let self else { return }
             Task { try? await self.sweep() }
         }
-        housekeeping.every(.seconds(60), after: .seconds(30), on: loop) { [weak self] in self?.askForMissing() }
+        housekeeping.every(.seconds(60), after: .seconds(30), on: loop) { [weak self] in
+            guard let self else { return }
+            self.askForMissing()
+            Task { try? await self.makeRoom() }
+        }
         housekeeping.every(.seconds(10), after: .seconds(10), on: loop) { [weak self] in self?.desk.expire() }
         if configuration.announce {
             housekeeping.every(.seconds(300), after: .seconds(20), on: loop) { [weak self] in

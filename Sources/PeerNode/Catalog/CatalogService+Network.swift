@@ -60,7 +60,7 @@ extension CatalogService {
 
     /// Throws when this node's clock is too far from its peers' to sign anything.
     func checkClock() throws {
-        guard let offset = state.withLock({ $0.sync })?.clocks.offset else { return }
+        guard let offset = clocks.offset else { return }
         guard offset.magnitude <= PeerClocks.tolerance else { throw CatalogServiceError.clock(offset) }
     }
 
@@ -76,12 +76,17 @@ extension CatalogService {
         }
     }
 
-    /// Asks for bodies that are missing and wanted, if there is anybody to ask.
+    /// Asks for bodies that are missing and wanted, if there is anybody to ask: each time for the next ones, since
+    /// some may be nowhere.
     func askForMissing() {
-        guard let sync = state.withLock({ $0.sync }) else { return }
+        guard let (sync, row) = state.withLock({ state in state.sync.map { ($0, state.lastMissing) } }) else { return }
         let store = store
-        plane.pool.submit { _ in
-            guard let missing = try? store.log.missing(limit: SyncLimits.listCapacity), !missing.isEmpty else { return }
+        plane.pool.submit { [weak self] _ in
+            let limit = SyncLimits.listCapacity
+            guard let missing = try? store.log.missing(after: row, limit: limit) else { return }
+            let next = missing.count == limit ? missing.last?.row ?? 0 : 0
+            self?.state.withLock { $0.lastMissing = next }
+            guard !missing.isEmpty else { return }
             let ids = missing.map(\.id)
             sync.onControl { $0.askAnyone(ids) }
         }

@@ -29,6 +29,8 @@ package final class CatalogService: Sendable {
     let housekeeping = Housekeeping()
     /// Whose turn it is to describe what was stored.
     let publishing = PublishTurn()
+    /// How far this node's clock is from its peers'.
+    package let clocks: PeerClocks
 
     /// What changes beside the log.
     struct State {
@@ -38,6 +40,8 @@ package final class CatalogService: Sendable {
         var sync: CatalogSyncService?
         /// Authors whose own heads may be ahead of us elsewhere, as peers may know after a restart.
         var unsettled: Set<AuthorID> = []
+        /// The row of the last update that was asked for because its body is missing; 0 to begin at the first.
+        var lastMissing: Int64 = 0
     }
 
     /// Opens the catalog of the repo. Blocks on the disk.
@@ -52,6 +56,7 @@ package final class CatalogService: Sendable {
         authors = AuthorKeys(repository: repository)
         store = try CatalogStore(folder: repository, limits: configuration.logLimits, now: now)
         desk = GossipDesk(store)
+        clocks = PeerClocks(now: now)
         if let place = store.setAside {
             logger.error(
                 "the catalog was damaged and is begun anew; peers will bring it back",

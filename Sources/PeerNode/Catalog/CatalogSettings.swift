@@ -3,7 +3,8 @@ import Catalog
 extension NodeConfiguration {
     /// The catalog of everybody's updates.
     package struct Catalog: Sendable, Equatable {
-        /// The most that updates of authors whom nobody here follows may take, in bytes.
+        /// The most that updates may take, in bytes. Beyond it only those of authors whom somebody here follows are
+        /// kept; nearly there, the farthest authors' go.
         package var quota = 4 << 30
         /// Updates, and bytes, that are kept of an author whom nobody here follows.
         package var authorUpdates = 20_000
@@ -39,7 +40,7 @@ extension Setting {
     static let catalog: [Setting] = [
         .size(
             "catalog.quota", \.catalog.quota, minimum: 1 << 20,
-            "most disk space for updates of authors whom nobody here follows"),
+            "most disk space for updates; beyond it only authors whom somebody here follows are kept"),
         .number(
             "catalog.author_updates", \.catalog.authorUpdates, 1...100_000_000,
             "most updates kept of an author whom nobody here follows"),

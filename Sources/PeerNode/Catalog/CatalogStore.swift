@@ -91,8 +91,12 @@ package final class CatalogStore: Sendable {
 
     /// Verifies updates on several threads, then stores what is new in one transaction.
     package func ingest(_ blocks: [[UInt8]], from origin: UpdateOrigin) async throws -> IngestReport {
-        let verified = await VerifiedUpdate.verify(blocks)
-        return try await writing { [self] in
+        try await ingest(await VerifiedUpdate.verify(blocks), from: origin)
+    }
+
+    /// Stores what is new of a verified batch in one transaction.
+    func ingest(_ verified: [VerifiedUpdate], from origin: UpdateOrigin) async throws -> IngestReport {
+        try await writing { [self] in
             let report = try log.store(verified, from: origin, now: now())
             took(report)
             return report

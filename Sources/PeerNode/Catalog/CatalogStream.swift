@@ -9,8 +9,9 @@ import Transport
 /// One session of catalog sync on its stream: feeds the core the bytes as they come, reads and stores for it, and
 /// says how it ended.
 ///
-/// The core runs on the connection's loop; the disk is somewhere else. Bytes are not acknowledged before what they
-/// brought is stored, so a fast peer waits for a slow disk and nothing piles up.
+/// The core runs on the connection's loop; the disk is somewhere else. While one batch is being stored the next is
+/// verified, and no more: bytes are not acknowledged meanwhile, so a fast peer waits for a slow disk and nothing piles
+/// up.
 ///
 /// ```
 /// waiting for admission -> running -> over
@@ -38,7 +39,10 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
     private var session: SyncSession
     private var stream: PeerStream?
     private var isAdmitted: Bool
-    private var isStoring = false
+    /// Batches that are being verified or stored.
+    private var storing = 0
+    /// The batch before, which must be in the log first: what comes continues it.
+    private var lastStore: Task<Void, Never>?
     private var ending: Ending
     /// What came while it waited for its admission or the disk.
     private var inbox = CircularBuffer<Event>()
@@ -129,15 +133,20 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
     // MARK: The core
 
     private func work() {
-        while isAdmitted, !isStoring, let event = inbox.popFirst() {
+        while isAdmitted, storing < 2, let event = inbox.popFirst() {
             switch event {
             case .closed: feed(.closed)
-            case .bytes(let bytes):
+            case .bytes(var bytes):
+                // What has come while the disk was busy makes one batch: fewer transactions for the same updates.
+                while case .bytes(var more)? = inbox.first {
+                    inbox.removeFirst()
+                    bytes.writeBuffer(&more)
+                }
                 owed += bytes.readableBytes
                 feed(.received(bytes))
             }
         }
-        guard !isStoring, isAdmitted, owed > 0 else { return }
+        guard storing < 2, isAdmitted, owed > 0 else { return }
         stream?.consumed(owed)
         owed = 0
     }
@@ -179,19 +188,21 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
 
     private func keep(_ blocks: [SyncBlock]) {
         guard let loop = stream?.eventLoop else { return }
-        isStoring = true
-        let store = store
-        Task {
-            let report = try? await store.ingest(blocks.map { Array($0.bytes.readableBytesView) }, from: .pull)
+        storing += 1
+        let (store, previous) = (store, lastStore)
+        lastStore = Task {
+            let verified = await VerifiedUpdate.verify(blocks.map { Array($0.bytes.readableBytesView) })
+            await previous?.value
+            let report = try? await store.ingest(verified, from: .pull)
             loop.execute { self.stored(report) }
         }
     }
 
     private func stored(_ report: IngestReport?) {
-        isStoring = false
+        storing -= 1
         guard let report else {
             // The disk, not the peer.
-            if finished == nil { feed(.unreadable) } else { conclude() }
+            if finished == nil { feed(.unreadable) } else if storing == 0 { conclude() }
             return
         }
         ending.accepted += report.added.count
@@ -209,7 +220,7 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
         } else if isInvalid {
             feed(.invalid)
         }
-        if finished != nil { conclude() } else { work() }
+        if finished == nil { work() } else if storing == 0 { conclude() }
     }
 
     /// The session is over; what it brought may still be on its way to the disk.
@@ -221,7 +232,7 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
         case .whole, .partial: stream?.close()
         case .refused, .failed: stream?.reset()
         }
-        if !isStoring { conclude() }
+        if storing == 0 { conclude() }
     }
 
     /// Says once how it ended.
@@ -230,6 +241,7 @@ final class CatalogStream: StreamHandler, @unchecked Sendable {  // loop-confine
         isConcluded = true
         inbox.removeAll()
         stream = nil
+        lastStore = nil
         ending.outcome = finished
         ended(ending)
     }

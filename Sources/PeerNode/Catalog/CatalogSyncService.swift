@@ -34,7 +34,7 @@ actor CatalogSyncService {
     let catalog: CatalogService
     let protocolID: String
     let askProtocolID: String
-    nonisolated let clocks: PeerClocks
+    nonisolated var clocks: PeerClocks { catalog.clocks }
     var store: CatalogStore { catalog.store }
     var plane: ControlPlane { catalog.plane }
     var admission = SyncAdmission()
@@ -65,7 +65,6 @@ actor CatalogSyncService {
         // As with the DHT, nodes of another network are never spoken to by mistake.
         protocolID = Self.protocolID(SyncSession.protocolID, in: network)
         askProtocolID = Self.protocolID(SyncSession.askProtocolID, in: network)
-        clocks = PeerClocks(now: catalog.store.now)
         generator = SeededGenerator(seed: RandomBytes.uint64())
         schedule = PullSchedule(generator: SeededGenerator(seed: RandomBytes.uint64()))
     }

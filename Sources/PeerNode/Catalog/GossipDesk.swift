@@ -97,11 +97,13 @@ final class GossipDesk: Sendable {
                 state.queue.append(update)
                 state.queuedBytes += update.block.count
             }
-            state.counts.ignored += refused.count
             defer { state.isRunning = state.isRunning || !state.queue.isEmpty }
             return !state.isRunning && !state.queue.isEmpty
         }
-        for update in refused { update.answer(.ignore) }
+        if !refused.isEmpty {
+            store.log.dropped(refused.count, .busy)
+            answer(refused.map(\.answer), .ignore)
+        }
         if begins { Task { await run() } }
     }
 
