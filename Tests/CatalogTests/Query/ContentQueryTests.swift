@@ -118,8 +118,15 @@ import Testing
         let comments = try UserQueryTests.all(limit: 1) { try reader.comments(on: origin, $0) }
         #expect(comments.map(\.text) == ["thanks", "good"] && comments[0].parent == comments[1].id)
         #expect(comments[1].user.handle == "bob" && comments[1].content == origin)
+        #expect(comments.map(\.replies) == [0, 1])
         try catalog.add(2, .comment(CommentBody(id: "k1", on: ViewFixture.ref(1, "o"), text: "very good")))
         #expect(try reader.comments(on: origin, PageRequest()).rows.last?.text == "very good")
+        try catalog.add(1, .commentDelete(DeleteBody(id: "k3")))
+        try catalog.add(
+            1,
+            .comment(
+                CommentBody(id: "k3", on: ViewFixture.ref(1, "o"), parent: ViewFixture.ref(2, "k1"), text: "late")))
+        #expect(try reader.comments(on: origin, PageRequest()).rows.map(\.replies) == [0, 1])
         try catalog.add(2, .commentDelete(DeleteBody(id: "k1")))
         #expect(try reader.comments(on: origin, PageRequest()).rows.map(\.text) == ["thanks"])
         #expect(try reader.content(origin)?.counts.comments == 1)

@@ -1,4 +1,5 @@
 import Catalog
+import GRDB
 import Testing
 
 @Suite struct SearchTests {
@@ -120,5 +121,46 @@ import Testing
         #expect(try catalog.reader.users(handle: text).users.isEmpty)
         _ = try catalog.reader.resolve(text)
         _ = try catalog.reader.resolve("/" + text + "/" + text)
+    }
+
+    @Test("A text that was edited is found by the words that it kept and got, and not by those that it lost")
+    func edited() throws {
+        var catalog = try ViewFixture()
+        try catalog.join(1, "ada", name: "Ada Green")
+        let song = try catalog.publish(1, "a", "Blue river")
+        try catalog.publish(1, "a", "Blue night")
+        var profile = ProfileBody()
+        profile.name = .set("Ada Grey Green")
+        try catalog.add(1, .profile(profile))
+        var list = ListBody(id: "l")
+        for name in ["Old long list", "New long list"] {
+            list.name = .set(name)
+            try catalog.add(1, .list(list))
+        }
+        let reader = catalog.reader
+        for (query, isFound) in [("blue", true), ("night", true), ("river", false)] {
+            #expect(
+                try reader.searchContents(query, PageRequest()).rows.map(\.id) == (isFound ? [song] : []), "\(query)")
+        }
+        for query in ["green", "grey", "ada"] {
+            #expect(try reader.searchUsers(query, PageRequest()).rows.map(\.handle) == ["ada"], "\(query)")
+        }
+        for (query, count) in [("long list", 1), ("new", 1), ("old", 0)] {
+            #expect(try reader.searchLists(query, PageRequest()).rows.count == count, "\(query)")
+        }
+        // Hidden from lists and shown again, and deleted.
+        try catalog.publish(1, "a", "Blue night") { $0.unlisted = .set(true) }
+        #expect(try reader.searchContents("blue", PageRequest()).rows.isEmpty)
+        try catalog.publish(1, "a", "Blue night again") { $0.unlisted = .set(false) }
+        #expect(try reader.searchContents("blue again", PageRequest()).rows.map(\.id) == [song])
+        try catalog.add(1, .contentDelete(DeleteBody(id: "a")))
+        // What is left over in an index, or missing, is found by its own check.
+        try catalog.database.write { database in
+            for table in ["authors", "contents", "lists"] {
+                try database.execute(
+                    sql: "INSERT INTO \(table)_text (\(table)_text, rank) VALUES ('integrity-check', 1)")
+            }
+        }
+        #expect(try reader.searchContents("blue", PageRequest()).rows.isEmpty)
     }
 }
