@@ -9,8 +9,10 @@ import SansIO
 ///
 /// `CATALOG=1000000` for the full size of a first sync; the default is a tenth of it.
 enum CatalogBench {
+    /// Updates of a catalog.
+    static var size: Int { ProcessInfo.processInfo.environment["CATALOG"].flatMap { Int($0) } ?? 100_000 }
+
     static func run(_ folder: Folders, into table: inout ResultTable) async throws {
-        let size = ProcessInfo.processInfo.environment["CATALOG"].flatMap { Int($0) } ?? 100_000
         try await reconcile(into: &table)
         try await FirstSync(folder: folder.disk + "/catalog", count: size).run(into: &table)
         try? FileManager.default.removeItem(atPath: folder.disk + "/catalog")

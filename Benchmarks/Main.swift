@@ -5,7 +5,7 @@ import Swarm
 ///
 ///     make bench                    everything, about four minutes
 ///     make bench ONLY=transfer      one suite: limits import transfer stream small latency start datagrams routing hundred
-///                                   gossip catalog
+///                                   gossip catalog queries
 ///     make bench SIZE=256           MiB instead of 1024
 ///     make bench CATALOG=1000000    updates instead of 100,000
 @main
@@ -35,6 +35,9 @@ struct Bench {
             if wanted("routing") { try await RoutingBench.run(folder, into: &table) }
             if wanted("gossip") { try GossipBench.run(into: &table) }
             if wanted("catalog") { try await CatalogBench.run(folder, into: &table) }
+            if wanted("queries") {
+                try CatalogQueryBench(folder: folder.disk, count: CatalogBench.size).run(into: &table)
+            }
             if wanted("hundred") { try await HundredBench.run(folder, into: &table) }
         } catch {
             Output.message("bench: \(error)")
