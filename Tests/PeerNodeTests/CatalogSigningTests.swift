@@ -98,19 +98,21 @@ import Testing
                 authors.append(try await node.catalog.createAuthor(name: name).author)
                 for number in 0..<(name == "b" ? 12 : 8) { try await node.publish(name: "\(name) \(number)") }
                 // b follows d.
-                if name == "d" { _ = try await node.catalog.export(to: folder.path + "/d") }
-                if name == "b" { _ = try await node.catalog.export(to: folder.path + "/b") }
-                if name == "c" { _ = try await node.catalog.export(to: folder.path + "/c") }
+                if name == "d" { _ = try await node.catalog.export(to: folder.path + "/d.updates") }
+                if name == "b" { _ = try await node.catalog.export(to: folder.path + "/b.updates") }
+                if name == "c" { _ = try await node.catalog.export(to: folder.path + "/c.updates") }
                 await node.stop()
             }
             var node = try await makeNode(folder, "b", online: false)
             _ = try await node.catalog.publish(.edge(EdgeBody(.follow, .author(authors[2]))))
-            _ = try await node.catalog.export(to: folder.path + "/b")
+            _ = try await node.catalog.export(to: folder.path + "/b.updates")
             await node.stop()
             node = try await makeNode(folder, "a", online: false)
             _ = try await node.catalog.createAuthor(name: "ann")
             _ = try await node.catalog.publish(.edge(EdgeBody(.follow, .author(authors[0]))))
-            for name in ["b", "c", "d"] { _ = try await node.catalog.import(from: folder.path + "/" + name) }
+            for name in ["b", "c", "d"] {
+                _ = try await node.catalog.import(from: folder.path + "/" + name + ".updates")
+            }
             let whole = try await node.catalog.status()
             let roomy = try await node.catalog.makeRoom()
             #expect(roomy == nil)
