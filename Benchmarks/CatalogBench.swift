@@ -66,7 +66,7 @@ enum CatalogBench {
     }
 }
 
-enum BenchFailure: Error { case differ, refused }
+enum BenchFailure: Error { case differ, ended([SyncOutcome.Result]) }
 
 /// One end of a session without a network.
 struct BenchEnd {
@@ -116,7 +116,7 @@ struct BenchEnd {
 final class BenchPipe {
     var ends: [BenchEnd]
     private var events = CircularBuffer<(end: Int, input: SyncSession.Input)>()
-    private var whole = 0
+    private var results: [SyncOutcome.Result] = []
 
     init(_ ends: [BenchEnd]) { self.ends = ends }
 
@@ -133,11 +133,11 @@ final class BenchPipe {
                     events.append((1 - end, .received(bytes)))
                 case .read(let ids): events.append((end, ends[end].answer(ids)))
                 case .store(let blocks): try await ends[end].store(blocks)
-                case .finished(let outcome): if outcome.result == .whole { whole += 1 }
+                case .finished(let outcome): results.append(outcome.result)
                 }
             }
             if hasSent { events.append((end, .drained)) }
         }
-        guard whole == 2 else { throw BenchFailure.refused }
+        guard results == [.whole, .whole] else { throw BenchFailure.ended(results) }
     }
 }

@@ -41,6 +41,8 @@ struct Bench {
             if wanted("hundred") { try await HundredBench.run(folder, into: &table) }
         } catch {
             Output.message("bench: \(error)")
+            table.print()
+            folder.remove()
             exit(1)
         }
         table.print()
