@@ -7,7 +7,7 @@ import SansIO
 /// Signed updates on their way into a log: by batches, and by one session into a node that has nothing.
 final class FirstSync {
     /// Milliseconds since 1970.
-    static let now: UInt64 = 1_800_000_000_000
+    static let now: UInt64 = 1_780_000_000_000
 
     private struct Author {
         let key: KeyPair
